@@ -1,0 +1,110 @@
+/* Reads a Dockerfile: text to instructions with their place. The reference is moby/buildkit's
+ * frontend/dockerfile/docs/reference.md and, where it is silent, BuildKit's behaviour.
+ *
+ * This module knows nothing of images, stages' meaning or disks. Words are not expanded here:
+ * expand.h does that later, with the variables in force at the instruction. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define KILN_DOCKERFILE_ERROR (kiln_dockerfile_error_quark())
+GQuark kiln_dockerfile_error_quark(void);
+typedef enum {
+    KILN_DOCKERFILE_ERROR_SYNTAX,
+    KILN_DOCKERFILE_ERROR_UNKNOWN_INSTRUCTION,
+    KILN_DOCKERFILE_ERROR_FLAG,
+    KILN_DOCKERFILE_ERROR_ARGUMENT,
+    KILN_DOCKERFILE_ERROR_FRONTEND, /* "# syntax=" names a frontend that is not the built-in one */
+    KILN_DOCKERFILE_ERROR_EXPANSION,
+} KilnDockerfileError;
+
+typedef enum {
+    KILN_INST_FROM, KILN_INST_RUN, KILN_INST_CMD, KILN_INST_LABEL, KILN_INST_MAINTAINER,
+    KILN_INST_EXPOSE, KILN_INST_ENV, KILN_INST_ADD, KILN_INST_COPY, KILN_INST_ENTRYPOINT,
+    KILN_INST_VOLUME, KILN_INST_USER, KILN_INST_WORKDIR, KILN_INST_ARG, KILN_INST_ONBUILD,
+    KILN_INST_STOPSIGNAL, KILN_INST_HEALTHCHECK, KILN_INST_SHELL,
+} KilnInstructionKind;
+
+typedef struct {
+    guint line, column;         /* 1-based; of the first byte */
+    guint end_line, end_column; /* of the last byte */
+} KilnPlace;
+
+typedef struct {
+    char *name;  /* without "--": "from", "chown", "mount" … */
+    char *value; /* unexpanded; NULL when there was no "=" ("--link") */
+    KilnPlace place;
+} KilnFlag;
+
+typedef struct {
+    char *name; /* the word after "<<" without quotes and "-" */
+    char *content;
+    bool expand; /* the word was not quoted */
+    bool chomp;  /* "<<-": leading tabs are already removed from content */
+    KilnPlace place;
+} KilnHeredoc;
+
+/* One instruction. Arguments are unexpanded; what they are depends on the kind:
+ *   FROM        image [, stage name]         (flag platform)
+ *   RUN, CMD, ENTRYPOINT, SHELL, VOLUME      json: the strings; else one string, the shell command line
+ *               (VOLUME in word form: the words; SHELL is always json)
+ *   COPY, ADD   sources …, destination       (json form or words)
+ *   ENV, LABEL  name, value, name, value …   (the old "ENV name value" form gives one pair; legacy set)
+ *   ARG         name, value, …               (a NULL value: declared without default)
+ *   EXPOSE      words;  USER, WORKDIR, STOPSIGNAL, MAINTAINER: one string
+ *   HEALTHCHECK "NONE", or "CMD" and then as RUN (json tells)   (flags interval, timeout …)
+ *   ONBUILD     one string, the text of the trigger instruction (already checked to parse)
+ * In word form quotes and escapes are still there (expansion removes them); in json form they are
+ * gone and no quote removal applies. */
+typedef struct {
+    KilnInstructionKind kind;
+    char *keyword;  /* as written */
+    char *original; /* the whole instruction as written, continuations joined as in Docker's history */
+    GPtrArray *flags;    /* KilnFlag* */
+    GPtrArray *args;     /* char*, may hold NULL (ARG) */
+    bool json;
+    bool legacy;
+    GPtrArray *heredocs; /* KilnHeredoc*, in order of appearance */
+    KilnPlace place;
+    GArray *arg_places;  /* KilnPlace, one for each of args */
+} KilnInstruction;
+
+typedef struct {
+    char *text;
+    KilnPlace place;
+    const char *rule; /* BuildKit's rule name: "StageNameCasing", "FromAsCasing" … */
+} KilnDockerfileWarning;
+
+typedef struct {
+    char *name; /* as given, for messages: "Dockerfile" */
+    char escape; /* '\\' or '`' */
+    char *syntax; /* value of the syntax directive, or NULL */
+    GPtrArray *instructions; /* KilnInstruction* */
+    GPtrArray *warnings;     /* KilnDockerfileWarning* */
+    char **lines; /* the source, for quoting in messages; NULL-terminated */
+} KilnDockerfile;
+
+/* Parses a whole file. Errors are one message that begins with "NAME:LINE:COLUMN: ", says what is
+ * wrong and what to try ("unknown instruction: RUM (did you mean RUN?)"), and quotes the line
+ * beneath. A heredoc is read for RUN, COPY and ADD. */
+KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *name,
+                                      GError **error);
+void kiln_dockerfile_free(KilnDockerfile *d);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDockerfile, kiln_dockerfile_free)
+
+/* Parses one instruction as it stands in an ONBUILD trigger of a base image. `name` is for messages
+ * ("ONBUILD of node:14"). */
+KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GError **error);
+void kiln_instruction_free(KilnInstruction *i);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnInstruction, kiln_instruction_free)
+
+/* The value of a flag: NULL if it was not given, "" if it was given without a value. For a flag given
+ * several times the last; kiln_instruction_flags() gives all (free the array, not the strings). */
+const char *kiln_instruction_flag(const KilnInstruction *i, const char *name);
+GPtrArray *kiln_instruction_flags(const KilnInstruction *i, const char *name);
+const char *kiln_instruction_keyword(KilnInstructionKind kind); /* upper case */
+
+/* Makes an error of this module's form at a place of the file: prefix, message, quoted line. */
+void kiln_dockerfile_error(GError **error, const KilnDockerfile *d, const KilnPlace *place,
+                           KilnDockerfileError code, const char *format, ...) G_GNUC_PRINTF(5, 6);

@@ -1,0 +1,42 @@
+/* A tree that COPY and ADD read from: a directory of the host (the context, a named context) or
+ * the merged layers of a stage or image. Both look the same from here: entries by path, content by
+ * entry. */
+#pragma once
+
+#include "tree/ignore.h"
+#include "tree/statindex.h"
+#include "tree/view.h"
+
+#define KILN_SOURCE_ERROR (kiln_source_error_quark())
+GQuark kiln_source_error_quark(void); /* codes are errno values */
+
+typedef struct KilnSource KilnSource;
+
+/* A host directory. fd is taken over. ignore and index are borrowed and may be NULL. Entries have
+ * owner 0:0, as Docker gives files of a context; xattrs are left out. */
+KilnSource *kiln_source_new_dir(int fd, const char *display_name, const KilnIgnore *ignore,
+                                KilnStatIndex *index);
+
+/* Layers. view and layer_fds (n directory fds, bottom first) are borrowed. */
+KilnSource *kiln_source_new_view(const KilnView *view, const int *layer_fds,
+                                 const char *display_name);
+void kiln_source_free(KilnSource *s);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnSource, kiln_source_free)
+
+/* What a COPY source argument names: pattern as written (leading '/' or "./" allowed; ".." stops at
+ * the root; wildcards if `wildcards`). Symlinks in parent components and, where there is no
+ * wildcard, in the last one are followed inside the root (Docker does so: `COPY link /x` copies what
+ * it points to). Ignored paths do not exist. Returns resolved paths in order, possibly none; NULL
+ * with error on a malformed pattern or a read failure. */
+GPtrArray *kiln_source_match(KilnSource *s, const char *pattern, bool wildcards, GError **error);
+
+/* Adds the entry at path (resolved) and all below it to `out`, with path as they are in the source,
+ * sorted, each file with its content digest if `digests` (directory sources; computed by several
+ * threads through the index). Sockets are left out. A device in a host directory is an error. False
+ * if the path does not exist (ENOENT) or cannot be read (the error names the file). */
+bool kiln_source_list(KilnSource *s, const char *path, bool digests, KilnManifest *out,
+                      GError **error);
+
+/* Opens the content of a file entry that kiln_source_list() gave. Checks for a directory source that
+ * it is still the file that was listed (size, mtime). -1 on error. */
+int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error);
