@@ -1,0 +1,79 @@
+/* libkiln: the public API. Describe an operation on a store, start it, read its events.
+ *
+ * An operation runs in a process of its own (kiln-builder), which enters the namespaces it needs:
+ * the calling program keeps its identity, threads and signal handlers. The kiln command uses this
+ * API alone.
+ *
+ *     g_autoptr(KilnRequest) request = kiln_request_new("build");
+ *     kiln_request_set(request, "context", "/home/me/app");
+ *     kiln_request_add(request, "tags", "app:latest");
+ *     KilnSession *session = kiln_session_start(request, &error);
+ *     while ((event = kiln_session_next(session)))
+ *         show(event);
+ *     int status = kiln_session_finish(session);
+ *
+ * Operations, their keys, and the JSON document of their result ("[]": kiln_request_add, several
+ * values; "flag": kiln_request_set with "true"). Paths must be absolute. Every operation takes
+ * "root" (the store's directory; default: kiln_default_root()).
+ *
+ *   build    context, file (default CONTEXT/Dockerfile), target, tags[], build_args[] "K=V" or "K"
+ *            (value from the environment), labels[] "K=V", no_cache flag, pull "missing"|"always"|
+ *            "never", output "type=oci,dest=FILE" (dest "-": standard output), platform,
+ *            build_contexts[] "NAME=oci-layout://PATH[:TAG]|oci-archive://FILE|docker-archive://FILE|PATH",
+ *            source_date_epoch, proxy_args[] "K=V", jobs (steps at once)
+ *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}
+ *   import   path ("-": standard input), name, changes[], message, platform → {"image_id","names"}
+ *   load     path (OCI archive, OCI layout directory, docker-archive; "-": standard input), platform
+ *            → {"images":[{"image_id":…,"names":[…]}]}
+ *   pull     name, platform, pull ("always" default) → {"image_id","names","digest"}
+ *   save     names[], dest ("-": standard output), format "oci"|"docker" → {"digest":…}
+ *   images   names[] (filter, may be empty) → {"images":[{"image_id","names":[…],"created","size","platform"}]}
+ *   inspect  names[] → {"images":[…]}, each as `docker image inspect` prints it
+ *   tag      source, name → {}
+ *   rmi      names[], force flag → {"untagged":[…],"deleted":["sha256:…"]}
+ *   reset    → {} (deletes the store: its files may belong to subordinate ids)
+ *   probe    → {"kernel":…,"overlay":…,…}: what `kiln doctor` shows, found by trying */
+#ifndef KILN_H
+#define KILN_H
+
+#include <kiln/event.h>
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define KILN_ERROR (kiln_error_quark())
+GQuark kiln_error_quark(void);
+typedef enum {
+    KILN_ERROR_USAGE = 2, /* values are exit codes */
+    KILN_ERROR_HOST = 3,  /* this host cannot run it; the message says why and what to try */
+} KilnError;
+
+typedef struct KilnRequest KilnRequest;
+KilnRequest *kiln_request_new(const char *operation);
+void kiln_request_free(KilnRequest *r);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnRequest, kiln_request_free)
+void kiln_request_set(KilnRequest *r, const char *key, const char *value); /* NULL: unset */
+void kiln_request_add(KilnRequest *r, const char *key, const char *value); /* one more of key[] */
+const char *kiln_request_get(const KilnRequest *r, const char *key);
+
+/* $KILN_ROOT, else $XDG_DATA_HOME/kiln, else ~/.local/share/kiln (home by passwd entry if HOME is unset
+ * or "/"), else /var/tmp/kiln-UID for a uid without either; real root: /var/lib/kiln. g_free(). */
+char *kiln_default_root(void);
+
+typedef struct KilnSession KilnSession;
+
+/* Starts the operation. NULL if the builder cannot be started: KILN_ERROR_HOST. */
+KilnSession *kiln_session_start(const KilnRequest *r, GError **error);
+
+/* Waits for the next event; NULL when the operation has ended. Credentials, registries and the like are
+ * dealt with inside, as the calling user. */
+const KilnEvent *kiln_session_next(KilnSession *s);
+
+/* Asks the operation to end: the first time cleanly (commands get SIGTERM, then SIGKILL after 10 s), the
+ * second time at once. Async-signal-safe. kiln_session_next() goes on to give events until the end. */
+void kiln_session_cancel(KilnSession *s);
+
+/* Waits for the end and frees the session. Returns the exit code: 0, or that of the error event. */
+int kiln_session_finish(KilnSession *s);
+
+#endif

@@ -1,0 +1,26 @@
+/* Images out of the store: layers to blobs, documents, and an archive. */
+#pragma once
+
+#include "image/config.h"
+#include "store/store.h"
+
+/* The diffID of a layer: from its record, else by writing its tar through SHA-256 (2 GB/s). With `blob` also
+ * makes the compressed blob (gzip by ISA-L, level 1, mtime 0, deterministic) in the same pass and fills it
+ * in. Thread-safe; meant for worker threads. clamp: SOURCE_DATE_EPOCH, or -1 (a layer whose blob was made
+ * with another clamp is made again). g_free() the result; NULL on error. */
+char *kiln_layer_digest(KilnStore *s, gint64 layer, gint64 clamp, KilnLayerBlob *blob, GError **error);
+
+/* "sha256:…" of a chain (image-spec config.md, Layer ChainID). n > 0. g_free(). */
+char *kiln_chain_id(const char *const *diff_ids, guint n);
+
+typedef struct {
+    const char *image_id; /* in the store */
+    char *const *names;   /* canonical references, NULL-terminated, may be empty */
+} KilnExport;
+
+/* Writes images as an OCI archive (image-spec 1.1 image-layout.md: oci-layout, index.json with
+ * org.opencontainers.image.ref.name (the tag) and io.containerd.image.name (the full name), blobs) to fd,
+ * deterministic: byte-identical for the same images and names. *digest gets the first manifest's digest.
+ * docker: as `docker save` instead (manifest.json, uncompressed layers). */
+bool kiln_export(KilnStore *s, const KilnExport *images, guint n, bool docker, int fd, char **digest,
+                 GError **error);

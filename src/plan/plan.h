@@ -1,0 +1,138 @@
+/* The plan: which steps a build of one target runs, and on what. Takes the parsed Dockerfile, the
+ * arguments of the build and the configurations of its bases; makes the graph of steps and the final
+ * configuration. Knows nothing of disks, keys or caches.
+ *
+ * Semantics are BuildKit's dockerfile2llb: only the stages that the target needs; ARG and ENV scopes;
+ * ONBUILD triggers of a base run right after FROM. */
+#pragma once
+
+#include "dockerfile/dockerfile.h"
+#include "image/config.h"
+
+#define KILN_PLAN_ERROR (kiln_plan_error_quark())
+GQuark kiln_plan_error_quark(void);
+typedef enum {
+    KILN_PLAN_ERROR_STAGE,       /* no such stage, self or forward reference */
+    KILN_PLAN_ERROR_ARGUMENT,
+    KILN_PLAN_ERROR_UNSUPPORTED, /* a flag that this version does not do yet, by name */
+} KilnPlanError;
+
+typedef enum {
+    KILN_STEP_FROM,    /* an image's layers */
+    KILN_STEP_RUN,
+    KILN_STEP_COPY,    /* COPY and ADD */
+    KILN_STEP_WORKDIR,
+} KilnStepKind;
+
+typedef struct KilnStep KilnStep;
+
+/* Where a COPY reads from (and what a FROM names). */
+typedef enum {
+    KILN_ORIGIN_CONTEXT, /* the build context */
+    KILN_ORIGIN_STAGE,   /* `step` is the last step of that stage, NULL for an empty scratch stage */
+    KILN_ORIGIN_IMAGE,   /* `name` is a reference; `step` is a KILN_STEP_FROM of the plan */
+    KILN_ORIGIN_NAMED,   /* `name` is a --build-context that is a directory */
+} KilnOriginKind;
+typedef struct {
+    KilnOriginKind kind;
+    char *name;
+    KilnStep *step;
+} KilnOrigin;
+
+typedef struct {
+    char *name;    /* destination name of an inline file, from a heredoc in COPY or ADD */
+    char *content; /* expanded if the heredoc says so */
+} KilnInline;
+
+struct KilnStep {
+    guint index; /* in KilnPlan.steps: every step comes after those it needs */
+    KilnStepKind kind;
+    char *name;       /* for people: "[builder 2/5] RUN npm install"; "[2/5] …" for an unnamed only stage */
+    char *created_by; /* for history: "RUN /bin/sh -c npm install # buildkit", as BuildKit writes it */
+    KilnStep *parent; /* whose file system it starts from; NULL: empty */
+    GPtrArray *needs; /* other steps it reads (KilnStep*, borrowed); the parent is not among them */
+    const KilnDockerfile *file; /* for error messages; NULL for an ONBUILD trigger */
+    KilnPlace place;
+    char *keyword; /* "RUN", "COPY", "ADD" … */
+
+    /* KILN_STEP_FROM */
+    char *ref;       /* canonical reference or name of a build context */
+    char *image_id;  /* what it resolved to */
+
+    /* KILN_STEP_RUN: the whole command, ready to be executed */
+    char **argv;      /* shell form: SHELL, then the command line */
+    char **env;       /* the stage's ENV and ARGs, "NAME=value"; PATH is always there */
+    char **proxy_env; /* predefined proxy ARGs that were given: in the environment, never in the key */
+    char *script;     /* a heredoc script with a shebang: put in a file and executed as argv[0]; or NULL */
+    char *user;       /* USER as expanded: "name", "uid", "name:group" …; NULL for root */
+    char *shell_name;
+
+    /* KILN_STEP_COPY */
+    bool add;          /* ADD: local archives are unpacked, URLs fetched */
+    KilnOrigin from;
+    char **sources;    /* expanded, as written otherwise */
+    GArray *source_places; /* KilnPlace, one for each source */
+    char *dest;        /* absolute in the rootfs; ends in "/" if it was written so, or is "." or ".." */
+    char *chown;       /* expanded, or NULL */
+    char *chmod;       /* expanded, or NULL: "755", "0644", "u+x" */
+    GArray *inlines;   /* KilnInline */
+    bool link;
+    bool parents;      /* --parents */
+    char **excludes;   /* --exclude patterns, or NULL */
+
+    /* KILN_STEP_RUN and _WORKDIR, absolute */
+    char *workdir;
+
+    gpointer state;    /* the build engine's own */
+};
+
+typedef struct {
+    char *created_by, *comment;
+    KilnStep *step; /* its layer; NULL: empty_layer */
+} KilnHistory;
+
+typedef struct {
+    GPtrArray *steps;  /* KilnStep*, owned, in an order in which they can run */
+    KilnStep *target;  /* last step of the target stage; NULL if that is scratch with metadata only */
+    KilnConfig *config; /* of the target: that of its base with rootfs and history as the base has them, plus
+                           everything the Dockerfile sets */
+    GPtrArray *history; /* KilnHistory*, what comes after the base's */
+    GPtrArray *warnings; /* KilnDockerfileWarning*: undefined variables, relative WORKDIR … */
+} KilnPlan;
+
+/* What a reference or a name resolves to. `config` may be NULL only for a directory context. */
+typedef struct {
+    KilnConfig *config;
+    char *image_id;
+    bool directory; /* a --build-context that is a directory */
+} KilnResolved;
+void kiln_resolved_free(KilnResolved *r);
+/* Called once for each distinct base of the needed stages (FROM, COPY --from). `name` is as written after
+ * expansion; platform as FROM says or the build's. NULL with error if it cannot be had. */
+typedef KilnResolved *(*KilnResolveFunc)(const char *name, const KilnPlatform *platform, void *data,
+                                         GError **error);
+
+typedef struct {
+    const char *target;             /* stage name or number; NULL: the last */
+    const char *const *build_args;  /* "K=V"; NULL-terminated, may be NULL */
+    const char *const *proxy_args;  /* predefined proxy ARGs by configuration */
+    const char *const *labels;      /* "K=V" */
+    const char *const *contexts;    /* names of --build-context */
+    const KilnPlatform *platform;   /* of the result; NULL: the host's */
+    KilnResolveFunc resolve;
+    void *resolve_data;
+} KilnPlanOptions;
+
+/* Errors carry the place "NAME:LINE:COLUMN: …" and the quoted line. The Dockerfile must outlive the plan. */
+KilnPlan *kiln_plan_new(const KilnDockerfile *file, const KilnPlanOptions *options, GError **error);
+void kiln_plan_free(KilnPlan *p);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnPlan, kiln_plan_free)
+
+/* The image references that the needed stages use (FROM and COPY --from), for fetching them at once before
+ * kiln_plan_new(). Names of build contexts are left out. g_ptr_array_unref(). */
+GPtrArray *kiln_plan_references(const KilnDockerfile *file, const KilnPlanOptions *options,
+                                GError **error);
+
+/* Applies one instruction text of `kiln import --change` ("CMD [\"sh\"]", "ENV A=b") to a config: CMD,
+ * ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR, HEALTHCHECK, SHELL. */
+bool kiln_config_change(KilnConfig *config, const char *instruction, GError **error);

@@ -1,0 +1,28 @@
+/* The wire between front and builder: JSON lines over a stream socket (json-c). The front sends the
+ * request as the first line, then messages; the builder sends events and messages. */
+#pragma once
+
+#include <glib.h>
+#include <json-c/json.h>
+#include <kiln/event.h>
+#include <stdbool.h>
+
+json_object *kiln_event_to_json(const KilnEvent *e);
+/* Fills `out` with pointers into `json`, valid as long as it lives. False if it is not an event: then it is
+ * a message, an object with a "message" key:
+ *   builder → front  {"message":"remote","id":N,"argv":["pull","--have",DIR,REF,DEST]}: run kiln-remote
+ *   front → builder  {"message":"remote","id":N,"line":{…}} for each line that it prints, then
+ *                    {"message":"remote","id":N,"exit":CODE}
+ *   front → builder  {"message":"cancel"}: sent once for each kiln_session_cancel() */
+bool kiln_event_from_json(json_object *json, KilnEvent *out);
+
+typedef struct KilnWire KilnWire;
+KilnWire *kiln_wire_new(int fd); /* takes the fd over */
+void kiln_wire_free(KilnWire *w);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnWire, kiln_wire_free)
+/* Thread-safe. False when the other side is gone. Never raises SIGPIPE. */
+bool kiln_wire_send(KilnWire *w, json_object *object);
+/* Waits for the next object; NULL at the end, or on a malformed or over-long line (16 MiB). The caller
+ * puts it. One thread only. */
+json_object *kiln_wire_receive(KilnWire *w);
+int kiln_wire_fd(const KilnWire *w);

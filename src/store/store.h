@@ -1,0 +1,138 @@
+/* The store: layers, blobs, images and step records of one user, under one directory. docs/store.md
+ * says what lies where, and the rules of durability, locking and versions; this is its only code.
+ *
+ *     version, store.db (SQLite), lock         layers/N (directories), manifests/N
+ *     blobs/sha256/HEX                         tmp/… (work in progress, one folder a unit of work)
+ *     index/… (stat indexes)                   stub (the lowest layer of every RUN)
+ *
+ * A KilnStore may be used by several threads. */
+#pragma once
+
+#include "tree/place.h"
+#include "tree/view.h"
+
+#define KILN_STORE_ERROR (kiln_store_error_quark())
+GQuark kiln_store_error_quark(void);
+typedef enum {
+    KILN_STORE_ERROR_IO,       /* the file system refused; message names the path */
+    KILN_STORE_ERROR_SPACE,    /* disk or quota full */
+    KILN_STORE_ERROR_PERMISSION, /* the store's directory cannot be written by this user */
+    KILN_STORE_ERROR_MISMATCH, /* made by another user, id map or ownership mode */
+    KILN_STORE_ERROR_VERSION,  /* made by a newer kiln */
+    KILN_STORE_ERROR_CORRUPT,
+    KILN_STORE_ERROR_NOT_FOUND,
+    KILN_STORE_ERROR_BUSY, /* exclusive access while another kiln runs */
+} KilnStoreError;
+
+typedef struct KilnStore KilnStore;
+
+typedef enum {
+    KILN_STORE_SHARED,    /* builds and everything else */
+    KILN_STORE_EXCLUSIVE, /* reset, collection */
+} KilnStoreAccess;
+
+/* Opens the store at root, creating it (mode 0700) if need be. The ownership mode is found from the
+ * caller's id map (one id: RECORDED) and must be that of the store. Removes work in progress that dead
+ * processes left (each unit of work holds an OFD lock), and step records of another boot that no
+ * syncfs confirmed. */
+KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **error);
+void kiln_store_close(KilnStore *s);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnStore, kiln_store_close)
+int kiln_store_fd(const KilnStore *s);
+const char *kiln_store_root(const KilnStore *s);
+KilnOwners kiln_store_owners(const KilnStore *s);
+/* Flushes the file system once and confirms this boot's records. Takes as long as the disk does. */
+bool kiln_store_confirm(KilnStore *s, GError **error);
+
+/* --- Work in progress: a folder in tmp/, removed by kiln_work_free() unless committed ---------------- */
+typedef struct KilnWork KilnWork;
+KilnWork *kiln_work_new(KilnStore *s, GError **error);
+void kiln_work_free(KilnWork *w);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnWork, kiln_work_free)
+int kiln_work_fd(const KilnWork *w);
+const char *kiln_work_path(const KilnWork *w); /* absolute */
+/* Creates a subdirectory, mode 0755, and returns an fd (O_RDONLY|O_DIRECTORY) that the work owns; -1 on
+ * error. "upper" is what kiln_layer_commit() takes. */
+int kiln_work_mkdir(KilnWork *w, const char *name, GError **error);
+
+/* --- Layers ------------------------------------------------------------------------------------------ */
+/* Renames the work's "upper" to layers/N and writes its manifest. Returns N, or 0 on error. */
+gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GError **error);
+/* The manifest, read once and kept; unref it. NULL on error. */
+KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error);
+/* An O_PATH fd of the directory, borrowed, kept until the store is closed; -1 on error. */
+int kiln_layer_fd(KilnStore *s, gint64 layer, GError **error);
+/* A view over a chain (layer numbers, bottom first). */
+KilnView *kiln_layer_view(KilnStore *s, const gint64 *chain, guint n, GError **error);
+/* O_PATH fd of layers/, and of the stub layer; borrowed. */
+int kiln_store_layers_fd(const KilnStore *s);
+int kiln_store_stub_fd(const KilnStore *s);
+
+/* The diffID of a layer ("sha256:…" of its uncompressed tar), NULL if not computed yet; g_free(). */
+char *kiln_layer_diff_id(KilnStore *s, gint64 layer);
+bool kiln_layer_set_diff_id(KilnStore *s, gint64 layer, const char *diff_id, GError **error);
+/* Layers of images, by chainID (image-spec config.md): 0 if not there. */
+gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id);
+bool kiln_layer_set_chain(KilnStore *s, gint64 layer, const char *chain_id, GError **error);
+
+/* --- Blobs ------------------------------------------------------------------------------------------- */
+/* A read-only fd, or -1 with NOT_FOUND. *size may be NULL. */
+int kiln_blob_open(KilnStore *s, const char *digest, guint64 *size, GError **error);
+bool kiln_blob_exists(KilnStore *s, const char *digest);
+/* The absolute path of blobs/sha256 (kiln-remote --have); borrowed. */
+const char *kiln_blob_directory(const KilnStore *s);
+/* Puts a file of the work folder in place as the blob of this digest (known to be right). */
+bool kiln_blob_commit(KilnStore *s, KilnWork *w, const char *name, const char *digest, GError **error);
+bool kiln_blob_put_bytes(KilnStore *s, const void *bytes, gsize size, char **digest, GError **error);
+
+/* Which blob carries a layer: by diffID. */
+typedef struct {
+    char *digest, *media_type;
+    guint64 size;
+} KilnLayerBlob;
+void kiln_layer_blob_clear(KilnLayerBlob *b);
+bool kiln_layer_blob_lookup(KilnStore *s, const char *diff_id, KilnLayerBlob *out); /* and it exists */
+bool kiln_layer_blob_set(KilnStore *s, const char *diff_id, const KilnLayerBlob *b, GError **error);
+
+/* --- Images ------------------------------------------------------------------------------------------ */
+typedef struct {
+    char *id;       /* digest of the config blob: the image ID */
+    char **names;   /* canonical: "docker.io/library/busybox:latest"; may be empty */
+    gint64 created; /* when it came into the store, seconds */
+    gint64 *chain;  /* layers, bottom first */
+    guint n_chain;
+    char *source_digest; /* what a registry called it (index or manifest), or NULL */
+} KilnImage;
+void kiln_image_free(KilnImage *i);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnImage, kiln_image_free)
+/* Records an image (its config is a blob already) and moves name (may be NULL) to it. */
+bool kiln_image_put(KilnStore *s, const char *id, const char *name, const gint64 *chain, guint n,
+                    const char *source_digest, GError **error);
+bool kiln_image_tag(KilnStore *s, const char *id, const char *name, GError **error);
+/* By canonical name, image ID, or an ID prefix of 4 hex digits or more (ambiguous: error). NOT_FOUND. */
+KilnImage *kiln_image_lookup(KilnStore *s, const char *name_or_id, GError **error);
+/* By "NAME@sha256:…": an image whose source digest this is. */
+KilnImage *kiln_image_by_source(KilnStore *s, const char *digest);
+GPtrArray *kiln_image_list(KilnStore *s, GError **error); /* KilnImage*, newest first */
+bool kiln_image_untag(KilnStore *s, const char *name, GError **error);
+bool kiln_image_remove(KilnStore *s, const char *id, GError **error); /* with all names; config blob too */
+
+/* --- Step records ------------------------------------------------------------------------------------ */
+typedef struct {
+    char *key;         /* definition key, "sha256:…" */
+    char *content_key; /* or NULL */
+    gint64 layer;
+    gint64 created;    /* seconds */
+    gint64 duration;   /* microseconds that the step took when it ran */
+    char *name;        /* "RUN npm install" */
+    char *parts;       /* JSON: what the key was made of, for kiln why */
+} KilnRecord;
+void kiln_record_clear(KilnRecord *r);
+/* True if there is one whose layer exists. */
+bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out);
+bool kiln_record_by_content(KilnStore *s, const char *content_key, KilnRecord *out);
+bool kiln_record_put(KilnStore *s, const KilnRecord *r, GError **error);
+
+/* Deletes everything in the store's directory that is kiln's, and the directory. Refuses one that has no
+ * `version` file of kiln. */
+bool kiln_store_reset(const char *root, GError **error);
