@@ -5,7 +5,8 @@
  * every clone, mount and exec from then on, so that no code of a threaded program runs between clone
  * and exec. It must be called before the caller has a second thread.
  *
- * This directory uses libc, libseccomp and libcap alone, and knows nothing of Dockerfiles, images or
+ * This directory uses libc and libcap alone (the seccomp filter is compiled when kiln is built, see
+ * tool-seccomp.c), and knows nothing of Dockerfiles, images or
  * the store. Functions return 0 or a negative errno. All fds are O_CLOEXEC. */
 #pragma once
 
@@ -17,16 +18,28 @@
 struct kilnrun; /* a running launcher */
 struct kilnrun_step; /* a running command */
 
-struct kilnrun_options {
-    bool single_id; /* the id map has one id: no setgroups, no devpts gid=5 */
-    const char *binary_dir; /* unused by the launcher itself, reserved: pass NULL */
+/* How the overlay is mounted. AUTO takes the first that the kernel knows; the others exist so that
+ * each can be tested on a kernel that knows them all. */
+enum kilnrun_overlay {
+    KILNRUN_OVERLAY_AUTO,
+    KILNRUN_OVERLAY_FDS,   /* fsconfig "lowerdir+" with file descriptors (Linux 6.13) */
+    KILNRUN_OVERLAY_PATHS, /* fsconfig "lowerdir+" with /proc/self/fd/N (6.8) */
+    KILNRUN_OVERLAY_MOUNT, /* mount(2), lower_names relative to lower_parent_fd (5.11) */
 };
 
-/* Forks the launcher. It makes the nested user namespace (the builder's own id map repeated) when
- * first needed and holds it for every later step. The launcher dies with the calling thread
- * (PR_SET_PDEATHSIG), each command dies with the launcher. */
+struct kilnrun_options {
+    bool single_id; /* the id map has one id: no setgroups, no devpts gid=5 */
+    enum kilnrun_overlay overlay;
+};
+
+/* Forks the launcher, process 1 of a pid namespace that all commands lie in. It makes the nested
+ * user namespace (the builder's own id map repeated) when first needed and holds it for every later
+ * step. The launcher dies with the calling thread (PR_SET_PDEATHSIG), and the kernel ends all
+ * commands with the launcher, whatever they did to detach themselves.
+ * Needs CAP_SYS_ADMIN in the caller's user namespace (EPERM otherwise). */
 int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out);
-/* Ends the launcher and all that it runs, waits for it, frees. */
+/* Ends the launcher and all that it runs, waits for it, frees. Steps that were not waited for get
+ * -EPIPE from kilnrun_step_wait(), which must have returned before this is called: it uses k. */
 void kilnrun_stop(struct kilnrun *k);
 
 struct kilnrun_bind { /* a bind mount for this step */
@@ -38,15 +51,18 @@ struct kilnrun_bind { /* a bind mount for this step */
 struct kilnrun_spec {
     /* The rootfs: an overlay of these directories (O_PATH fds, the top one first), at most 499, over
      * `stub_fd` (a directory with empty proc, sys, dev, etc/hosts … that is always the lowest layer,
-     * so that mount points need not be created in the upper directory; -1 for none). */
+     * so that mount points need not be created in the upper directory; -1 for none). lower_fds may
+     * be NULL: then the names below are opened in lower_parent_fd, which saves passing the fds. */
     const int *lower_fds;
     size_t n_lowers;
     int stub_fd;
     /* For the mount(2) fallback (kernels before 6.8): a directory that all of the above lie in, and
-     * their names in it, in the same order, then the stub's. */
+     * their names in it, in the same order, then the stub's (no comma, colon or backslash; all
+     * names and commas together below one page). lower_names may be NULL for up to 200 lowers. */
     int lower_parent_fd;
     const char *const *lower_names;
-    int upper_fd, work_fd; /* on the same file system */
+    int upper_fd, work_fd; /* on the same mount; for one step alone (the overlay is "volatile",
+                              which leaves work/incompat/volatile behind) */
 
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH of env, in the rootfs */
     const char *const *env;  /* NULL-terminated, "NAME=value" */
@@ -73,8 +89,8 @@ struct kilnrun_failure {
 };
 
 struct kilnrun_result {
-    bool started;  /* the command was executed; otherwise see failure */
-    int exit_code; /* of the command; 128 + n when signal n killed it */
+    bool started;  /* the command was executed; otherwise see failure (none: killed before) */
+    int exit_code; /* of the command; 128 + n when signal n killed it; -1 if it failed to start */
     int signal;    /* that signal, or 0 */
     struct kilnrun_failure failure;
     char **stubs; /* paths that had to be created as mount points in the upper directory (relative to the
@@ -85,25 +101,25 @@ struct kilnrun_result {
 int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
                        struct kilnrun_step **out);
 
-/* Sends a signal to the command's process 1 (SIGKILL ends its whole pid namespace). Thread-safe. */
+/* Sends a signal to the command's process 1 (SIGKILL ends its whole pid namespace; the kernel keeps
+ * all others but SIGSTOP from a process 1 without a handler for them). Thread-safe, but not after
+ * kilnrun_step_wait() has returned. */
 int kilnrun_step_kill(struct kilnrun_step *s, int signal);
 
 /* Waits for the end of the command and of everything it started; the overlay is unmounted when this
- * returns. Frees the step. */
+ * returns. Frees the step, in every case. 0, also if the command failed or could not be started (see
+ * result), or -EPIPE if the launcher is gone. result must not hold an earlier result. */
 int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result);
 void kilnrun_result_clear(struct kilnrun_result *result);
 
-/* What this host allows, found by trying in a forked child (kiln doctor). */
+/* What this host allows, found by trying in a forked child (kiln doctor). 0 or a negative errno. */
 struct kilnrun_probe {
-    int lowerdir_plus;   /* 0 or negative errno: fsconfig "lowerdir+" */
-    int overlay;         /* overlay with userxattr, whiteout and opaque xattr work in dir */
-    int fresh_proc;      /* a new proc can be mounted in a pid namespace */
-    int nested_userns;
-    int seccomp;
+    int lowerdir_plus; /* fsconfig "lowerdir+" */
+    int overlay;       /* overlay with userxattr, whiteout and opaque xattr work in dir */
+    int fresh_proc;    /* a new proc can be mounted in a pid namespace */
+    int nested_userns; /* the builder's id map can be repeated in a nested user namespace */
+    int seccomp;       /* the filter can be loaded in it, without no_new_privs */
 };
-/* dirfd: a scratch directory on the store's file system. */
+/* dirfd: a scratch directory on the store's file system. Called where kilnrun_start() would be: by
+ * the builder, before its second thread. Returns 0, or a negative errno if nothing could be tried. */
 int kilnrun_probe(int dirfd, struct kilnrun_probe *out);
-
-/* Compiles a profile (JSON as in runtime/profiles/default.json) for the host's architecture to a
- * loadable BPF program written to out_fd. Done when kiln is built; see runtime/CMakeLists.txt. */
-int kilnrun_seccomp_compile(const char *profile_path, int out_fd, char *message, size_t message_size);

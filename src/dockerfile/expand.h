@@ -14,7 +14,8 @@ typedef const char *(*KilnLookupFunc)(const char *name, void *data);
 char *kiln_expand_word(const char *word, char escape, KilnLookupFunc lookup, void *data,
                        GError **error);
 
-/* The same, without quote removal (heredoc bodies; JSON strings). */
+/* The same, without quote removal: heredoc bodies of COPY and ADD. As in BuildKit an escape character before
+ * any character still goes; BuildKit gives '\\' here whatever the escape directive says. */
 char *kiln_expand_raw(const char *word, char escape, KilnLookupFunc lookup, void *data,
                       GError **error);
 

@@ -25,4 +25,8 @@ bool kiln_wire_send(KilnWire *w, json_object *object);
 /* Waits for the next object; NULL at the end, or on a malformed or over-long line (16 MiB). The caller
  * puts it. One thread only. */
 json_object *kiln_wire_receive(KilnWire *w);
+/* For a caller with a poll loop of its own: takes in what has arrived, without waiting; false at the end.
+ * kiln_wire_pending(): a whole line is here, so that kiln_wire_receive() would not wait. */
+bool kiln_wire_fill(KilnWire *w);
+bool kiln_wire_pending(KilnWire *w);
 int kiln_wire_fd(const KilnWire *w);

@@ -1,0 +1,38 @@
+/* What goes between the builder and the launcher: SOCK_SEQPACKET messages with file descriptors.
+ *
+ * A step begins with WIRE_STEP on the control socket: it carries the spec's memory file and the
+ * launcher's end of a socket of the step's own, and says how many more fds follow on that one in
+ * WIRE_FDS messages. On the step's socket the builder then says WIRE_KILL; it hears, in this order,
+ * WIRE_STUBS (if any), WIRE_STARTED, WIRE_FAILURE (alone, or instead of what should have followed)
+ * and always WIRE_EXIT at last. When it closes its end, the command is killed. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum wire_type {
+    WIRE_STEP = 1, /* value: how many fds follow; with two fds */
+    WIRE_FDS,      /* with up to WIRE_MAX_FDS fds */
+    WIRE_KILL,     /* value: the signal */
+    WIRE_STUBS,    /* body: NUL-terminated paths */
+    WIRE_STARTED,
+    WIRE_FAILURE, /* body: struct kilnrun_failure */
+    WIRE_EXIT,    /* value: the exit code, or 256 + the signal, or -1 if no process was made */
+};
+
+#define WIRE_MAX_FDS 250         /* the kernel's limit is 253 (SCM_MAX_FD) */
+#define WIRE_MAX_BODY (16 * 1024) /* so that all messages of a step fit in a socket unread */
+
+struct wire_message {
+    uint32_t type;
+    int32_t value;
+    char body[WIRE_MAX_BODY];
+};
+
+/* Both return 0 or a negative errno; receiving at the end of the stream is -EPIPE. Sending waits
+ * while too many fds are in flight (ETOOMANYREFS). */
+int wire_send(int socket, enum wire_type type, int value, const void *body, size_t size,
+              const int *fds, size_t n_fds);
+/* *body_size gets the size of the body. Received fds (close-on-exec) go to fds, *n_fds says how many
+ * there is room for and gets how many came; fds NULL refuses all. */
+int wire_receive(int socket, struct wire_message *m, size_t *body_size, int *fds, size_t *n_fds);

@@ -1,0 +1,315 @@
+/* The scheduler: every step is a unit of work for a pool of threads, handed out when the steps that it
+ * needs are done. A step first makes its key, then either finds its record or is executed. */
+#include "build/engine.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+G_DEFINE_QUARK(kiln-build-error-quark, kiln_build_error)
+
+/* Part of every key: changes when the meaning of keys or the making of layers does. */
+#define KEY_FORMAT "kiln-step-1"
+#define DEFAULT_JOBS 8
+
+static const KilnStepKindOps *ops_of(KilnStepKind kind)
+{
+    switch (kind) {
+    case KILN_STEP_RUN:
+        return &kiln_step_run;
+    case KILN_STEP_COPY:
+        return &kiln_step_copy;
+    case KILN_STEP_WORKDIR:
+        return &kiln_step_workdir;
+    default:
+        return NULL;
+    }
+}
+
+static void state_free(KilnState *s)
+{
+    if (!s)
+        return;
+    g_array_unref(s->chain);
+    g_free(s->key);
+    g_free(s);
+}
+
+static KilnState *state_new(const KilnStep *parent)
+{
+    KilnState *s = g_new0(KilnState, 1);
+    s->chain = g_array_new(FALSE, FALSE, sizeof(gint64));
+    const KilnState *below = kiln_step_state(parent);
+    if (below && below->chain->len)
+        g_array_append_vals(s->chain, below->chain->data, below->chain->len);
+    return s;
+}
+
+static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
+{
+    KilnTask *task = kiln_task_start(e->options->emitter, step->name);
+    g_autoptr(KilnImage) image = kiln_image_lookup(e->options->store, step->image_id, error);
+    if (!image) {
+        kiln_task_end(task, KILN_VERDICT_ERROR, NULL);
+        return false;
+    }
+    g_array_append_vals(state->chain, image->chain, image->n_chain);
+    g_autoptr(KilnHash) key = kiln_hash_new();
+    kiln_hash_string(key, KEY_FORMAT);
+    kiln_hash_string(key, "FROM");
+    for (guint i = 0; i < image->n_chain; i++) {
+        g_autofree char *diff_id = kiln_layer_diff_id(e->options->store, image->chain[i]);
+        kiln_hash_string(key, diff_id);
+    }
+    state->key = kiln_hash_finish_text(key);
+    kiln_task_end(task, KILN_VERDICT_DONE, NULL);
+    return true;
+}
+
+/* Waits while another thread executes a step with this key, then claims the key. */
+static void claim_key(KilnEngine *e, const char *key)
+{
+    g_mutex_lock(&e->lock);
+    while (g_hash_table_contains(e->in_flight, key))
+        g_cond_wait(&e->changed, &e->lock);
+    g_hash_table_add(e->in_flight, g_strdup(key));
+    g_mutex_unlock(&e->lock);
+}
+
+static void release_key(KilnEngine *e, const char *key)
+{
+    g_mutex_lock(&e->lock);
+    g_hash_table_remove(e->in_flight, key);
+    g_cond_broadcast(&e->changed);
+    g_mutex_unlock(&e->lock);
+}
+
+static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared,
+                    KilnTask *task, GError **error)
+{
+    KilnStore *store = e->options->store;
+    if (kiln_cancel_check(e->options->cancel, error))
+        return false;
+    g_autoptr(KilnWork) work = kiln_work_new(store, error);
+    if (!work)
+        return false;
+    int upperfd = kiln_work_mkdir(work, "upper", error);
+    if (upperfd < 0)
+        return false;
+    g_autoptr(KilnManifest) manifest =
+        ops_of(step->kind)->execute(e, step, prepared, work, upperfd, task, error);
+    if (!manifest)
+        return false;
+    state->layer = kiln_layer_commit(store, work, manifest, error);
+    if (!state->layer)
+        return false;
+    state->created = g_get_real_time() / G_USEC_PER_SEC;
+    KilnRecord record = {.key = state->key,
+                         .layer = state->layer,
+                         .created = state->created,
+                         .duration = kiln_task_elapsed(task),
+                         .name = step->created_by};
+    return kiln_record_put(store, &record, error);
+}
+
+/* Looks for the record or executes; the key is claimed meanwhile, so that the same step in two stages
+ * runs once. */
+static bool resolve_layer(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared,
+                          KilnTask *task, GError **error)
+{
+    KilnRecord record = {0};
+    claim_key(e, state->key);
+    bool cached = !e->options->no_cache && kiln_record_lookup(e->options->store, state->key, &record);
+    bool ok = true;
+    if (cached) {
+        state->layer = record.layer;
+        state->created = record.created;
+        kiln_record_clear(&record);
+    } else {
+        ok = execute(e, step, state, prepared, task, error);
+    }
+    release_key(e, state->key);
+    if (ok)
+        kiln_task_end(task, cached ? KILN_VERDICT_CACHED : KILN_VERDICT_DONE, NULL);
+    return ok;
+}
+
+static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
+{
+    const KilnStepKindOps *ops = ops_of(step->kind);
+    const KilnState *parent = kiln_step_state(step->parent);
+    KilnTask *task = kiln_task_start(e->options->emitter, step->name);
+    gpointer prepared = NULL;
+
+    g_autoptr(KilnHash) key = kiln_hash_new();
+    kiln_hash_string(key, KEY_FORMAT);
+    kiln_hash_string(key, step->keyword);
+    kiln_hash_string(key, kiln_store_owners(e->options->store) == KILN_OWNERS_REAL ? "real" : "recorded");
+    kiln_hash_string(key, parent ? parent->key : NULL);
+
+    GError *failure = NULL;
+    bool ok = ops->prepare(e, step, key, &prepared, &failure);
+    if (ok) {
+        state->key = kiln_hash_finish_text(key);
+        ok = resolve_layer(e, step, state, prepared, task, &failure);
+    }
+    if (prepared && ops->release)
+        ops->release(prepared);
+    if (!ok) {
+        bool canceled = g_error_matches(failure, KILN_CANCEL_ERROR, 0);
+        kiln_task_end(task, canceled ? KILN_VERDICT_CANCELED : KILN_VERDICT_ERROR, failure->message);
+        g_propagate_error(error, failure);
+        return false;
+    }
+    g_array_append_val(state->chain, state->layer);
+    return true;
+}
+
+static bool feeds_target(const KilnPlan *plan, const KilnStep *step)
+{
+    for (const KilnStep *s = plan->target; s; s = s->parent)
+        if (s == step)
+            return true;
+    return false;
+}
+
+/* One more needed step of `step` is done; the lock is held. */
+static void one_less(KilnEngine *e, KilnStep *step)
+{
+    if (--e->waiting_for[step->index] == 0)
+        g_thread_pool_push(e->workers, step, NULL);
+}
+
+static void step_done(KilnEngine *e, KilnStep *done)
+{
+    GPtrArray *steps = e->options->plan->steps;
+    for (guint i = done->index + 1; i < steps->len; i++) {
+        KilnStep *step = steps->pdata[i];
+        if (step->parent == done)
+            one_less(e, step);
+        for (guint k = 0; step->needs && k < step->needs->len; k++)
+            if (step->needs->pdata[k] == done)
+                one_less(e, step);
+    }
+}
+
+static void run_step(gpointer data, gpointer user_data)
+{
+    KilnStep *step = data;
+    KilnEngine *e = user_data;
+    GError *error = NULL;
+
+    g_mutex_lock(&e->lock);
+    bool go = !e->error;
+    g_mutex_unlock(&e->lock);
+
+    KilnState *state = state_new(step->parent);
+    bool ok = go && (step->kind == KILN_STEP_FROM && step->image_id
+                         ? run_from(e, step, state, &error)
+                         : run_layer_step(e, step, state, &error));
+    if (ok && feeds_target(e->options->plan, step) && state->layer)
+        g_thread_pool_push(e->digesters, state, NULL);
+
+    g_mutex_lock(&e->lock);
+    step->state = state;
+    e->unfinished--;
+    if (ok)
+        step_done(e, step);
+    else if (error && !e->error)
+        e->error = g_steal_pointer(&error);
+    else if (!e->error)
+        g_assert_not_reached();
+    g_cond_broadcast(&e->changed);
+    g_mutex_unlock(&e->lock);
+    g_clear_error(&error);
+}
+
+/* Hands out the first steps and waits until nothing is left that can run. */
+static bool run_steps(KilnEngine *e, GError **error)
+{
+    GPtrArray *steps = e->options->plan->steps;
+    g_mutex_lock(&e->lock);
+    e->unfinished = steps->len;
+    for (guint i = 0; i < steps->len; i++) {
+        KilnStep *step = steps->pdata[i];
+        g_assert(step->index == i);
+        e->waiting_for[i] = (step->parent ? 1 : 0) + (step->needs ? step->needs->len : 0);
+    }
+    for (guint i = 0; i < steps->len; i++)
+        if (e->waiting_for[i] == 0)
+            g_thread_pool_push(e->workers, steps->pdata[i], NULL);
+    while (e->unfinished && !e->error)
+        g_cond_wait(&e->changed, &e->lock);
+    bool ok = !e->error;
+    g_mutex_unlock(&e->lock);
+    if (!ok) /* what still runs is of no use to anyone */
+        kiln_cancel_trigger(e->options->cancel);
+    g_thread_pool_free(e->workers, FALSE, TRUE);
+    e->workers = NULL;
+    if (!ok)
+        g_propagate_error(error, g_steal_pointer(&e->error));
+    return ok;
+}
+
+static int index_directory(KilnStore *store)
+{
+    int fd = kiln_open_beneath(kiln_store_fd(store), "index", O_RDONLY | O_DIRECTORY);
+    return fd;
+}
+
+static void open_index(KilnEngine *e)
+{
+    struct stat st;
+    if (!e->options->context || stat(e->options->context, &st) < 0)
+        return;
+    e->index_name = g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x",
+                                    (guint64)st.st_dev, (guint64)st.st_ino);
+    int fd = index_directory(e->options->store);
+    e->index = kiln_statindex_open(fd, e->index_name);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void close_index(KilnEngine *e)
+{
+    if (!e->index)
+        return;
+    g_autoptr(GError) error = NULL;
+    int fd = index_directory(e->options->store);
+    if (fd >= 0 && !kiln_statindex_write(e->index, fd, e->index_name, &error))
+        kiln_emit_warning(e->options->emitter, NULL, error->message);
+    if (fd >= 0)
+        close(fd);
+    kiln_statindex_free(e->index);
+    g_free(e->index_name);
+}
+
+char *kiln_build_run(const KilnBuildOptions *options, GError **error)
+{
+    KilnEngine e = {.options = options};
+    GPtrArray *steps = options->plan->steps;
+    g_mutex_init(&e.lock);
+    g_cond_init(&e.changed);
+    e.in_flight = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    e.waiting_for = g_new0(guint, steps->len + 1);
+    guint jobs = options->jobs ? options->jobs : DEFAULT_JOBS;
+    e.workers = g_thread_pool_new(run_step, &e, (gint)jobs, FALSE, NULL);
+    e.digesters = g_thread_pool_new(kiln_build_digest_ahead, &e, (gint)g_get_num_processors(), FALSE, NULL);
+    open_index(&e);
+
+    char *image_id = NULL;
+    bool ok = run_steps(&e, error);
+    close_index(&e);
+    g_thread_pool_free(e.digesters, !ok, TRUE);
+    if (ok)
+        image_id = kiln_build_assemble(&e, error);
+
+    for (guint i = 0; i < steps->len; i++) {
+        KilnStep *step = steps->pdata[i];
+        g_clear_pointer((KilnState **)&step->state, state_free);
+    }
+    g_free(e.waiting_for);
+    g_hash_table_unref(e.in_flight);
+    g_cond_clear(&e.changed);
+    g_mutex_clear(&e.lock);
+    return image_id;
+}

@@ -1,0 +1,64 @@
+#include "build/cancel.h"
+
+#include <signal.h>
+
+G_DEFINE_QUARK(kiln-cancel-error-quark, kiln_cancel_error)
+
+struct KilnCancel {
+    GMutex lock;
+    bool set;
+    GHashTable *steps; /* struct kilnrun_step*, borrowed */
+};
+
+KilnCancel *kiln_cancel_new(void)
+{
+    KilnCancel *c = g_new0(KilnCancel, 1);
+    g_mutex_init(&c->lock);
+    c->steps = g_hash_table_new(NULL, NULL);
+    return c;
+}
+
+void kiln_cancel_free(KilnCancel *c)
+{
+    g_hash_table_unref(c->steps);
+    g_mutex_clear(&c->lock);
+    g_free(c);
+}
+
+void kiln_cancel_trigger(KilnCancel *c)
+{
+    g_mutex_lock(&c->lock);
+    c->set = true;
+    GHashTableIter iter;
+    gpointer step;
+    g_hash_table_iter_init(&iter, c->steps);
+    while (g_hash_table_iter_next(&iter, &step, NULL))
+        kilnrun_step_kill(step, SIGKILL);
+    g_mutex_unlock(&c->lock);
+}
+
+bool kiln_cancel_check(KilnCancel *c, GError **error)
+{
+    g_mutex_lock(&c->lock);
+    bool set = c->set;
+    g_mutex_unlock(&c->lock);
+    if (set)
+        g_set_error_literal(error, KILN_CANCEL_ERROR, 0, "canceled");
+    return set;
+}
+
+void kiln_cancel_watch(KilnCancel *c, struct kilnrun_step *step)
+{
+    g_mutex_lock(&c->lock);
+    g_hash_table_add(c->steps, step);
+    if (c->set)
+        kilnrun_step_kill(step, SIGKILL);
+    g_mutex_unlock(&c->lock);
+}
+
+void kiln_cancel_unwatch(KilnCancel *c, struct kilnrun_step *step)
+{
+    g_mutex_lock(&c->lock);
+    g_hash_table_remove(c->steps, step);
+    g_mutex_unlock(&c->lock);
+}

@@ -1,0 +1,22 @@
+/* The wish to end a build: set once by the front, seen by everything that takes long. Thread-safe. */
+#pragma once
+
+#include "runtime/kilnrun.h"
+
+#include <glib.h>
+
+#define KILN_CANCEL_ERROR (kiln_cancel_error_quark())
+GQuark kiln_cancel_error_quark(void);
+
+typedef struct KilnCancel KilnCancel;
+KilnCancel *kiln_cancel_new(void);
+void kiln_cancel_free(KilnCancel *c);
+
+/* Sets it and kills every command that is being watched. */
+void kiln_cancel_trigger(KilnCancel *c);
+/* True if it is set; then error says so. */
+bool kiln_cancel_check(KilnCancel *c, GError **error);
+
+/* A command to kill on cancel: between start and wait. One that starts too late is killed at once. */
+void kiln_cancel_watch(KilnCancel *c, struct kilnrun_step *step);
+void kiln_cancel_unwatch(KilnCancel *c, struct kilnrun_step *step);

@@ -1,0 +1,21 @@
+/* What a COPY or ADD copies: its source arguments, matched and listed. Files of the host are listed and
+ * digested for the key; a stage's or image's tree only when the copy is executed. */
+#pragma once
+
+#include "build/engine.h"
+
+typedef struct {
+    char *name; /* what it is called in a destination directory */
+    char *path; /* resolved, in the source */
+    const KilnPlace *place;
+    KilnManifest *entries; /* at path and below, sorted; empty if all of it is excluded */
+} KilnCopyItem;
+
+typedef struct KilnCopySource KilnCopySource;
+
+KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, KilnHash *key, GError **error);
+void kiln_copy_source_free(KilnCopySource *s);
+/* KilnCopyItem*, borrowed. NULL on error. */
+GPtrArray *kiln_copy_source_items(KilnCopySource *s, GError **error);
+/* Opens a file's content. -1 on error. */
+int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error);

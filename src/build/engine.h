@@ -1,0 +1,61 @@
+/* Inside the build engine: what the scheduler and the kinds of steps share. */
+#pragma once
+
+#include "build/build.h"
+#include "tree/digest.h"
+#include "tree/source.h"
+
+/* What a step came to. Written by the thread that ran it, read by those that need it, later. */
+typedef struct {
+    GArray *chain;  /* gint64 layer numbers, bottom first */
+    gint64 layer;   /* the step's own, 0 for FROM */
+    char *key;      /* definition key */
+    gint64 created; /* seconds: when the layer was made */
+} KilnState;
+
+typedef struct {
+    const KilnBuildOptions *options;
+    KilnStatIndex *index; /* of the context */
+    char *index_name;
+
+    GMutex lock;
+    GCond changed;         /* signalled at the end of every step */
+    GHashTable *in_flight; /* keys being executed */
+    guint *waiting_for;    /* by step index: how many needed steps are not done */
+    guint unfinished;      /* steps that are not done */
+    GError *error;         /* the first failure; nothing new starts after it */
+    GThreadPool *workers, *digesters;
+} KilnEngine;
+
+/* A kind of step. */
+typedef struct {
+    /* Adds to the key what the step reads and does, beyond its parent. *prepared: anything that execute
+     * wants kept. */
+    bool (*prepare)(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error);
+    /* Fills the work's "upper" directory (upperfd) and returns its manifest. */
+    KilnManifest *(*execute)(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
+                             int upperfd, KilnTask *task, GError **error);
+    void (*release)(gpointer prepared); /* may be NULL */
+} KilnStepKindOps;
+
+extern const KilnStepKindOps kiln_step_run, kiln_step_copy, kiln_step_workdir;
+
+static inline const KilnState *kiln_step_state(const KilnStep *step)
+{
+    return step ? step->state : NULL;
+}
+
+/* The file system that a step left (NULL: empty). Free it. */
+KilnView *kiln_step_view(KilnEngine *e, const KilnStep *step, GError **error);
+
+/* A small text file of it, symlinks followed inside; NULL without error if there is none. */
+char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *view, const char *path,
+                          GError **error);
+
+/* Puts "FILE:LINE:COLUMN: " and the quoted line around *error, which must be set. */
+void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError **error);
+
+/* The image: digests, configuration, record. Called when all steps are done. */
+char *kiln_build_assemble(KilnEngine *e, GError **error);
+/* A GThreadPool function: computes the digest (and blob) of the layer of a step ahead of need. */
+void kiln_build_digest_ahead(gpointer step, gpointer engine);

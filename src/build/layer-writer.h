@@ -1,0 +1,36 @@
+/* Writes the layer of a COPY, ADD or WORKDIR: entries go to disk and into the manifest together, with
+ * the parent directories that a layer must repeat from the chain below. */
+#pragma once
+
+#include "build/engine.h"
+
+typedef struct KilnLayerWriter KilnLayerWriter;
+
+/* below and upperfd are borrowed. Directories that do not exist below get this owner, mode 0755 and the
+ * time `now` (seconds). */
+KilnLayerWriter *kiln_layer_writer_new(const KilnView *below, int upperfd, KilnOwners owners,
+                                       guint32 uid, guint32 gid, gint64 now);
+void kiln_layer_writer_free(KilnLayerWriter *w);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnLayerWriter, kiln_layer_writer_free)
+
+/* What is at a resolved path now: in this layer or below. */
+const KilnEntry *kiln_layer_writer_lookup(KilnLayerWriter *w, const char *path);
+
+/* Makes the directory and its parents exist in the layer (path resolved). Fails where something else than a
+ * directory is in the way. */
+bool kiln_layer_writer_directory(KilnLayerWriter *w, const char *path, GError **error);
+
+/* Puts an entry (a deep copy) at path, whose parent was made before. A directory over a directory gives it
+ * the new attributes; a file over a directory or the reverse is an error. content_fd as
+ * kiln_placer_put(). */
+bool kiln_layer_writer_put(KilnLayerWriter *w, const KilnEntry *e, const char *path, int content_fd,
+                           GError **error);
+/* A hard link to a path that was put before. */
+bool kiln_layer_writer_link(KilnLayerWriter *w, const KilnEntry *e, const char *existing,
+                            const char *path, GError **error);
+
+/* Adds what something else (kiln_untar) has put on disk. */
+void kiln_layer_writer_adopt(KilnLayerWriter *w, const KilnManifest *m);
+
+/* Applies deferred attributes and returns the sorted manifest. */
+KilnManifest *kiln_layer_writer_finish(KilnLayerWriter *w, GError **error);

@@ -1,0 +1,14 @@
+/* RUN --mount: what is bound into the sandbox for one command. */
+#pragma once
+
+#include "build/engine.h"
+
+typedef struct KilnMounts KilnMounts;
+
+/* Adds the mounts to the step's key: their options, and what a bind reads; never a cache's content. */
+bool kiln_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error);
+
+/* Makes them ready: cache directories in the store, the script file in the work folder. */
+KilnMounts *kiln_mounts_new(KilnEngine *e, const KilnStep *step, KilnWork *work, GError **error);
+const struct kilnrun_bind *kiln_mounts_binds(const KilnMounts *m, size_t *n);
+void kiln_mounts_free(KilnMounts *m);

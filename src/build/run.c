@@ -1,0 +1,286 @@
+/* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
+ * the layer. */
+#include "build/engine.h"
+#include "build/mounts.h"
+#include "build/user.h"
+#include "tree/diff.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* As BuildKit names its sandbox: some installers record it. */
+#define SANDBOX_HOSTNAME "buildkitsandbox"
+
+static void hash_list(KilnHash *key, char *const *list)
+{
+    for (; list && *list; list++)
+        kiln_hash_string(key, *list);
+    kiln_hash_string(key, NULL);
+}
+
+static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
+{
+    (void)prepared;
+    hash_list(key, step->argv);
+    hash_list(key, step->env);
+    kiln_hash_string(key, step->script);
+    kiln_hash_string(key, step->user);
+    kiln_hash_string(key, step->workdir);
+    return kiln_mounts_feed(e, step, key, error);
+}
+
+/* --- The files that every command finds in /etc ----------------------------------------------------- */
+
+typedef struct {
+    int resolv, hosts, hostname;
+} EtcFiles;
+
+static void etc_files_close(EtcFiles *f)
+{
+    if (f->resolv >= 0)
+        close(f->resolv);
+    if (f->hosts >= 0)
+        close(f->hosts);
+    if (f->hostname >= 0)
+        close(f->hostname);
+}
+
+static int write_etc_file(int dirfd, const char *name, const char *text, GError **error)
+{
+    int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    size_t size = strlen(text);
+    if (fd < 0 || write(fd, text, size) != (ssize_t)size || fchmod(fd, 0644) < 0) {
+        g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_IO, "writing the sandbox's %s: %s", name,
+                    g_strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool etc_files_make(EtcFiles *f, int dirfd, GError **error)
+{
+    g_autofree char *resolv = NULL;
+    if (!g_file_get_contents("/etc/resolv.conf", &resolv, NULL, NULL))
+        resolv = g_strdup("");
+    f->resolv = write_etc_file(dirfd, "resolv.conf", resolv, error);
+    if (f->resolv < 0)
+        return false;
+    f->hosts = write_etc_file(dirfd, "hosts",
+                              "127.0.0.1\tlocalhost " SANDBOX_HOSTNAME "\n"
+                              "::1\tlocalhost ip6-localhost ip6-loopback\n",
+                              error);
+    if (f->hosts < 0)
+        return false;
+    f->hostname = write_etc_file(dirfd, "hostname", SANDBOX_HOSTNAME "\n", error);
+    return f->hostname >= 0;
+}
+
+/* --- The command ------------------------------------------------------------------------------------- */
+
+/* Everything a spec points to, kept until the step has started. */
+typedef struct {
+    struct kilnrun_spec spec;
+    GArray *lower_fds;     /* int, borrowed from the store */
+    GPtrArray *lower_names;
+    GPtrArray *env;
+    KilnUser user;
+    EtcFiles etc;
+    KilnMounts *mounts;
+    int pipe[2];
+} Command;
+
+static void command_clear(Command *c)
+{
+    g_clear_pointer(&c->lower_fds, g_array_unref);
+    g_clear_pointer(&c->lower_names, g_ptr_array_unref);
+    g_clear_pointer(&c->env, g_ptr_array_unref);
+    g_clear_pointer(&c->mounts, kiln_mounts_free);
+    kiln_user_clear(&c->user);
+    etc_files_close(&c->etc);
+    for (int i = 0; i < 2; i++)
+        if (c->pipe[i] >= 0)
+            close(c->pipe[i]);
+}
+
+static bool add_lowers(KilnEngine *e, const KilnStep *step, Command *c, GError **error)
+{
+    KilnStore *store = e->options->store;
+    const KilnState *below = kiln_step_state(step->parent);
+    guint n = below ? below->chain->len : 0;
+    c->lower_fds = g_array_new(FALSE, FALSE, sizeof(int));
+    c->lower_names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = n; i-- > 0;) { /* the top one first */
+        gint64 layer = g_array_index(below->chain, gint64, i);
+        int fd = kiln_layer_fd(store, layer, error);
+        if (fd < 0)
+            return false;
+        g_array_append_val(c->lower_fds, fd);
+        g_ptr_array_add(c->lower_names, g_strdup_printf("%" G_GINT64_FORMAT, layer));
+    }
+    g_ptr_array_add(c->lower_names, g_strdup("../stub"));
+    c->spec.lower_fds = (const int *)(void *)c->lower_fds->data;
+    c->spec.n_lowers = n;
+    c->spec.stub_fd = kiln_store_stub_fd(store);
+    c->spec.lower_parent_fd = kiln_store_layers_fd(store);
+    c->spec.lower_names = (const char *const *)c->lower_names->pdata;
+    return true;
+}
+
+static void add_env(const KilnStep *step, Command *c)
+{
+    c->env = g_ptr_array_new_with_free_func(g_free);
+    bool home = false;
+    for (char *const *v = step->proxy_env; v && *v; v++)
+        g_ptr_array_add(c->env, g_strdup(*v));
+    for (char *const *v = step->env; v && *v; v++) {
+        home = home || g_str_has_prefix(*v, "HOME=");
+        g_ptr_array_add(c->env, g_strdup(*v));
+    }
+    if (!home) {
+        const char *dir = c->user.home ? c->user.home : c->user.uid == 0 ? "/root" : "/";
+        g_ptr_array_add(c->env, g_strconcat("HOME=", dir, NULL));
+    }
+    g_ptr_array_add(c->env, NULL);
+    c->spec.env = (const char *const *)c->env->pdata;
+}
+
+static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, KilnWork *work,
+                         int upperfd, Command *c, GError **error)
+{
+    *c = (Command){.etc = {-1, -1, -1}, .pipe = {-1, -1}};
+    if (!kiln_user_lookup(e, step->parent, below, step->user, false, &c->user, error))
+        return false;
+    if (c->user.uid != 0 && kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
+                    "a RUN as user \"%s\" needs subordinate ids, and this host gives you none: ask for a "
+                    "range in /etc/subuid and /etc/subgid (kiln doctor says how)",
+                    step->user);
+        return false;
+    }
+    int workfd = kiln_work_mkdir(work, "work", error);
+    int etcfd = workfd < 0 ? -1 : kiln_work_mkdir(work, "etc", error);
+    if (etcfd < 0 || !etc_files_make(&c->etc, etcfd, error) || !add_lowers(e, step, c, error))
+        return false;
+    c->mounts = kiln_mounts_new(e, step, work, error);
+    if (!c->mounts)
+        return false;
+    if (pipe2(c->pipe, O_CLOEXEC) < 0) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "pipe: %s", g_strerror(errno));
+        return false;
+    }
+    add_env(step, c);
+    c->spec.upper_fd = upperfd;
+    c->spec.work_fd = workfd;
+    c->spec.argv = (const char *const *)step->argv;
+    c->spec.cwd = step->workdir;
+    c->spec.uid = c->user.uid;
+    c->spec.gid = c->user.gid;
+    c->spec.groups = (const gid_t *)(void *)c->user.groups->data;
+    c->spec.n_groups = c->user.groups->len;
+    c->spec.hostname = SANDBOX_HOSTNAME;
+    c->spec.output_fd = c->pipe[1];
+    c->spec.resolv_fd = c->etc.resolv;
+    c->spec.hosts_fd = c->etc.hosts;
+    c->spec.hostname_fd = c->etc.hostname;
+    c->spec.binds = kiln_mounts_binds(c->mounts, &c->spec.n_binds);
+    return true;
+}
+
+/* Passes the output on until the last process of the command has closed it. */
+static void stream_output(int fd, KilnTask *task)
+{
+    char buffer[16 * 1024];
+    ssize_t n;
+    while ((n = read(fd, buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            kiln_task_output(task, buffer, (gsize)n);
+    kiln_task_output(task, NULL, 0);
+}
+
+static bool run_command(KilnEngine *e, Command *c, KilnTask *task, struct kilnrun_result *result,
+                        GError **error)
+{
+    struct kilnrun_step *running;
+    int r = kilnrun_step_start(e->options->run, &c->spec, &running);
+    if (r < 0) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "starting the sandbox: %s",
+                    g_strerror(-r));
+        return false;
+    }
+    close(c->pipe[1]);
+    c->pipe[1] = -1;
+    kiln_cancel_watch(e->options->cancel, running);
+    stream_output(c->pipe[0], task);
+    kiln_cancel_unwatch(e->options->cancel, running);
+    r = kilnrun_step_wait(running, result);
+    if (r < 0) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "waiting for the sandbox: %s",
+                    g_strerror(-r));
+        return false;
+    }
+    return true;
+}
+
+/* What a failed command gets told besides its exit code. */
+static const char *hint_for(KilnEngine *e, const struct kilnrun_result *result)
+{
+    if (kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED && result->started)
+        return "\nhint: you have no subordinate ids, so that chown and switching users fail in RUN with "
+               "\"Operation not permitted\" or \"Invalid argument\"; kiln doctor says how to get a range";
+    return "";
+}
+
+static bool check_result(KilnEngine *e, const KilnStep *step, const struct kilnrun_result *result,
+                         GError **error)
+{
+    if (result->started && result->exit_code == 0)
+        return true;
+    g_autofree char *command = g_strjoinv(" ", step->argv);
+    if (!result->started && strcmp(result->failure.stage, "exec") == 0)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "cannot execute \"%s\": %s: %s (exit code: 127)", command, result->failure.detail,
+                    g_strerror(-result->failure.error));
+    else if (!result->started)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "preparing the sandbox for \"%s\" failed at %s (%s): %s; kiln doctor shows what this "
+                    "host allows",
+                    command, result->failure.stage, result->failure.detail,
+                    g_strerror(-result->failure.error));
+    else if (result->signal)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "process \"%s\" was killed by signal %d (%s), exit code: %d", command, result->signal,
+                    g_strsignal(result->signal), result->exit_code);
+    else
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "process \"%s\" did not complete successfully: exit code: %d%s", command,
+                    result->exit_code, hint_for(e, result));
+    return false;
+}
+
+static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
+                             int upperfd, KilnTask *task, GError **error)
+{
+    (void)prepared;
+    g_autoptr(KilnView) below = kiln_step_view(e, step->parent, error);
+    if (!below)
+        return NULL;
+    Command command;
+    struct kilnrun_result result = {0};
+    KilnManifest *manifest = NULL;
+    bool ok = command_fill(e, step, below, work, upperfd, &command, error) &&
+              run_command(e, &command, task, &result, error);
+    command_clear(&command);
+    if (ok && !kiln_cancel_check(e->options->cancel, error) && check_result(e, step, &result, error))
+        manifest = kiln_diff_upper(upperfd, below, (const char *const *)result.stubs,
+                                   kiln_store_owners(e->options->store), error);
+    kilnrun_result_clear(&result);
+    if (!manifest)
+        kiln_step_prefix_error(step, &step->place, error);
+    return manifest;
+}
+
+const KilnStepKindOps kiln_step_run = {.prepare = prepare, .execute = execute};

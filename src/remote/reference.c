@@ -1,0 +1,175 @@
+#include "remote/reference.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "remote/digest.h"
+#include "remote/error.h"
+
+/* The longest reference that can be right has a path of 255, a tag of 128 and a digest of 71
+ * characters; a limit keeps the regular expressions below from being fed with megabytes. */
+#define REFERENCE_MAX 1024
+#define PATH_MAX_LENGTH 255
+
+#define HOST_COMPONENT "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+#define DOMAIN_REGEX                                                                               \
+    "^(?:" HOST_COMPONENT "(?:\\." HOST_COMPONENT ")*|\\[[a-fA-F0-9:]+\\])(?::([0-9]+))?\\z"
+#define PATH_COMPONENT "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
+#define PATH_REGEX "^" PATH_COMPONENT "(?:/" PATH_COMPONENT ")*\\z"
+#define TAG_REGEX "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\\z"
+
+void remote_reference_free(RemoteReference *r)
+{
+    g_free(r->domain);
+    g_free(r->path);
+    g_free(r->tag);
+    g_free(r->digest);
+    g_free(r);
+}
+
+static RemoteReference *invalid(GError **error, const char *text, const char *why)
+{
+    g_autofree char *shown = remote_printable(text, 120);
+    g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_USAGE, "invalid image reference '%s': %s", shown,
+                why);
+    return NULL;
+}
+
+/* Which registry a name belongs to. `name` has no tag and no digest. */
+static void split_domain(const char *name, char **domain, char **path)
+{
+    const char *slash = strchr(name, '/');
+    g_autofree char *first = slash ? g_strndup(name, slash - name) : NULL;
+    bool has_capital = false;
+    for (const char *p = first; p && *p; p++) {
+        has_capital = has_capital || g_ascii_isupper(*p);
+    }
+    /* A capital letter is never right in a repository name, so it can only be a host's. */
+    if (first && (strcmp(first, "localhost") == 0 || strpbrk(first, ".:") || has_capital)) {
+        *domain = g_strdup(first);
+        *path = g_strdup(slash + 1);
+    } else {
+        *domain = g_strdup("docker.io");
+        *path = g_strdup(name);
+    }
+    if (strcmp(*domain, "index.docker.io") == 0) {
+        g_free(*domain);
+        *domain = g_strdup("docker.io");
+    }
+    if (strcmp(*domain, "docker.io") == 0 && !strchr(*path, '/')) {
+        char *official = g_strconcat("library/", *path, NULL);
+        g_free(*path);
+        *path = official;
+    }
+}
+
+static bool domain_is_valid(const char *domain)
+{
+    g_autoptr(GRegex) regex = g_regex_new(DOMAIN_REGEX, 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    if (!g_regex_match(regex, domain, 0, &match)) {
+        return false;
+    }
+    g_autofree char *port = g_match_info_fetch(match, 1);
+    guint64 number = 0;
+    return !port || !*port || g_ascii_string_to_unsigned(port, 10, 1, 65535, &number, NULL);
+}
+
+RemoteReference *remote_reference_parse(const char *text, GError **error)
+{
+    if (*text == '\0') {
+        return invalid(error, text, "it is empty");
+    }
+    if (strlen(text) > REFERENCE_MAX) {
+        return invalid(error, text, "it is too long");
+    }
+    if (strstr(text, "://")) {
+        return invalid(error, text, "write it without a scheme such as https://");
+    }
+    if (strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64) {
+        return invalid(error, text, "64 hexadecimal digits are an image's id, not a name");
+    }
+
+    g_autoptr(RemoteReference) r = g_new0(RemoteReference, 1);
+    g_autofree char *name = g_strdup(text);
+    char *at = strchr(name, '@');
+    if (at) {
+        *at = '\0';
+        g_autoptr(GError) why = NULL;
+        if (!remote_digest_check(at + 1, &why)) {
+            return invalid(error, text, why->message);
+        }
+        r->digest = g_strdup(at + 1);
+    }
+    /* A ":" before the last "/" belongs to a port. */
+    char *slash = strrchr(name, '/');
+    char *colon = strchr(slash ? slash : name, ':');
+    if (colon) {
+        *colon = '\0';
+        if (!g_regex_match_simple(TAG_REGEX, colon + 1, 0, 0)) {
+            return invalid(error, text,
+                           "a tag is 1 to 128 of letters, digits, '_', '.' and '-', and does not "
+                           "begin with '.' or '-'");
+        }
+        r->tag = g_strdup(colon + 1);
+    } else if (!r->digest) {
+        r->tag = g_strdup("latest");
+    }
+
+    split_domain(name, &r->domain, &r->path);
+    if (!domain_is_valid(r->domain)) {
+        return invalid(error, text, "its registry is not a host name with an optional port");
+    }
+    for (const char *p = r->path; *p; p++) {
+        if (g_ascii_isupper(*p)) {
+            return invalid(error, text, "a repository's name is written in lower case");
+        }
+    }
+    if (strlen(r->path) > PATH_MAX_LENGTH) {
+        return invalid(error, text, "a repository's name has at most 255 characters");
+    }
+    if (!g_regex_match_simple(PATH_REGEX, r->path, 0, 0)) {
+        return invalid(error, text,
+                       "a repository's name is made of letters and digits, with '.', '_', '__' or "
+                       "'-' between them and '/' between its components");
+    }
+    return g_steal_pointer(&r);
+}
+
+char *remote_reference_text(const RemoteReference *r)
+{
+    return g_strconcat(r->domain, "/", r->path, r->tag ? ":" : "", r->tag ? r->tag : "",
+                       r->digest ? "@" : "", r->digest ? r->digest : "", NULL);
+}
+
+char *remote_reference_canonical(const RemoteReference *r, const char *digest)
+{
+    return g_strconcat(r->domain, "/", r->path, "@", digest, NULL);
+}
+
+const char *remote_reference_api_host(const RemoteReference *r)
+{
+    return strcmp(r->domain, "docker.io") == 0 ? "registry-1.docker.io" : r->domain;
+}
+
+bool remote_host_is_loopback(const char *host)
+{
+    g_autofree char *name = NULL;
+    if (*host == '[') {
+        const char *end = strchr(host, ']');
+        name = end ? g_strndup(host + 1, end - host - 1) : g_strdup("");
+    } else {
+        const char *colon = strchr(host, ':');
+        bool port = colon && !strchr(colon + 1, ':');
+        name = port ? g_strndup(host, colon - host) : g_strdup(host);
+    }
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, name, &v4) == 1) {
+        return ntohl(v4.s_addr) >> 24 == 127;
+    }
+    if (inet_pton(AF_INET6, name, &v6) == 1) {
+        return IN6_IS_ADDR_LOOPBACK(&v6);
+    }
+    return g_ascii_strcasecmp(name, "localhost") == 0;
+}
