@@ -1,9 +1,9 @@
 /* libkilnrun: runs one command of a build in a sandbox of Linux namespaces.
  *
  * The caller is the builder: it already is uid 0 of a user namespace of its own (or real root) with
- * a private mount namespace. kilnrun_start() forks the launcher, a single-threaded process that does
- * every clone, mount and exec from then on, so that no code of a threaded program runs between clone
- * and exec. It must be called before the caller has a second thread.
+ * a private mount namespace. kilnrun_start() forks the launcher, a single-threaded process that
+ * does every clone, mount and exec from then on, so that no code of a threaded program runs between
+ * clone and exec. It must be called before the caller has a second thread.
  *
  * This directory uses libc and libcap alone (the seccomp filter is compiled when kiln is built, see
  * tool-seccomp.c), and knows nothing of Dockerfiles, images or
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct kilnrun; /* a running launcher */
+struct kilnrun;      /* a running launcher */
 struct kilnrun_step; /* a running command */
 
 /* How the overlay is mounted. AUTO takes the first that the kernel knows; the others exist so that
@@ -42,17 +42,18 @@ int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out);
  * -EPIPE from kilnrun_step_wait(), which must have returned before this is called: it uses k. */
 void kilnrun_stop(struct kilnrun *k);
 
-struct kilnrun_bind { /* a bind mount for this step */
+struct kilnrun_bind {   /* a bind mount for this step */
     const char *target; /* path inside the rootfs, resolved there; must exist or be creatable */
     int source_fd;      /* O_PATH fd of a file or directory of the builder's mount namespace */
     bool readonly;
 };
 
 struct kilnrun_spec {
-    /* The rootfs: an overlay of these directories (O_PATH fds, the top one first), at most 499, over
-     * `stub_fd` (a directory with empty proc, sys, dev, etc/hosts … that is always the lowest layer,
-     * so that mount points need not be created in the upper directory; -1 for none). lower_fds may
-     * be NULL: then the names below are opened in lower_parent_fd, which saves passing the fds. */
+    /* The rootfs: an overlay of these directories (O_PATH fds, the top one first), at most 499,
+     * over `stub_fd` (a directory with empty proc, sys, dev, etc/hosts … that is always the lowest
+     * layer, so that mount points need not be created in the upper directory; -1 for none).
+     * lower_fds may be NULL: then the names below are opened in lower_parent_fd, which saves
+     * passing the fds. */
     const int *lower_fds;
     size_t n_lowers;
     int stub_fd;
@@ -64,16 +65,17 @@ struct kilnrun_spec {
     int upper_fd, work_fd; /* on the same mount; for one step alone (the overlay is "volatile",
                               which leaves work/incompat/volatile behind) */
 
-    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH of env, in the rootfs */
-    const char *const *env;  /* NULL-terminated, "NAME=value" */
-    const char *cwd;         /* absolute path in the rootfs; must exist */
-    uid_t uid;               /* ids inside the rootfs */
+    const char *const
+        *argv; /* NULL-terminated; argv[0] is looked up in PATH of env, in the rootfs */
+    const char *const *env; /* NULL-terminated, "NAME=value" */
+    const char *cwd;        /* absolute path in the rootfs; must exist */
+    uid_t uid;              /* ids inside the rootfs */
     gid_t gid;
     const gid_t *groups;
     size_t n_groups;
     const char *hostname;
 
-    int output_fd; /* stdout and stderr of the command; a pipe's write end */
+    int output_fd;                        /* stdout and stderr of the command; a pipe's write end */
     int resolv_fd, hosts_fd, hostname_fd; /* regular files bound over /etc/resolv.conf, /etc/hosts,
                                              /etc/hostname; -1: leave alone */
     const struct kilnrun_bind *binds;
@@ -93,8 +95,8 @@ struct kilnrun_result {
     int exit_code; /* of the command; 128 + n when signal n killed it; -1 if it failed to start */
     int signal;    /* that signal, or 0 */
     struct kilnrun_failure failure;
-    char **stubs; /* paths that had to be created as mount points in the upper directory (relative to the
-                     root), NULL-terminated; freed by kilnrun_result_clear() */
+    char **stubs; /* paths that had to be created as mount points in the upper directory (relative
+                     to the root), NULL-terminated; freed by kilnrun_result_clear() */
 };
 
 /* Starts a command. Thread-safe. The fds and strings are no longer needed after return. */
@@ -107,8 +109,8 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
 int kilnrun_step_kill(struct kilnrun_step *s, int signal);
 
 /* Waits for the end of the command and of everything it started; the overlay is unmounted when this
- * returns. Frees the step, in every case. 0, also if the command failed or could not be started (see
- * result), or -EPIPE if the launcher is gone. result must not hold an earlier result. */
+ * returns. Frees the step, in every case. 0, also if the command failed or could not be started
+ * (see result), or -EPIPE if the launcher is gone. result must not hold an earlier result. */
 int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result);
 void kilnrun_result_clear(struct kilnrun_result *result);
 
@@ -121,5 +123,6 @@ struct kilnrun_probe {
     int seccomp;       /* the filter can be loaded in it, without no_new_privs */
 };
 /* dirfd: a scratch directory on the store's file system. Called where kilnrun_start() would be: by
- * the builder, before its second thread. Returns 0, or a negative errno if nothing could be tried. */
+ * the builder, before its second thread. Returns 0, or a negative errno if nothing could be tried.
+ */
 int kilnrun_probe(int dirfd, struct kilnrun_probe *out);

@@ -3,16 +3,18 @@
 
 #include "kilnrun.h"
 
-/* The fds of a spec in the order in which they are sent; those that are -1 or absent are left out. */
+/* The fds of a spec in the order in which they are sent; those that are -1 or absent are left out.
+ */
 struct spec_fds {
     int *fds;
     size_t n;
 };
 
-/* Writes a spec to a new memory file (close-on-exec), which is returned, and lists its fds (borrowed;
- * free fds->fds). Negative errno: -EINVAL if the spec lacks something, -ENOMEM, of memfd_create(2). */
+/* Writes a spec to a new memory file (close-on-exec), which is returned, and lists its fds
+ * (borrowed; free fds->fds). Negative errno: -EINVAL if the spec lacks something, -ENOMEM, of
+ * memfd_create(2). */
 int spec_write(const struct kilnrun_spec *spec, struct spec_fds *fds);
 
-/* The spec again, from the memory file and the received fds. Its arrays and strings are never freed:
- * the process that reads it becomes the command. */
+/* The spec again, from the memory file and the received fds. Its arrays and strings are never
+ * freed: the process that reads it becomes the command. */
 int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec);

@@ -1,6 +1,7 @@
 /* System calls that glibc 2.36 has no function for, as the man pages name them. */
 #pragma once
 
+#include <errno.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -10,9 +11,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* As fork(), with `flags` (CLONE_NEW*): the child gets a copy of the memory and returns here with 0.
- * A pidfd goes to *pidfd (close-on-exec). Only for single-threaded callers; the child must leave by
- * _exit or exec. */
+/* As fork(), with `flags` (CLONE_NEW*): the child gets a copy of the memory and returns here with
+ * 0. A pidfd goes to *pidfd (close-on-exec). Only for single-threaded callers; the child must leave
+ * by _exit or exec. */
 static inline pid_t sys_clone(uint64_t flags, int *pidfd)
 {
     struct clone_args args = {
@@ -24,11 +25,17 @@ static inline pid_t sys_clone(uint64_t flags, int *pidfd)
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
+/* A scoped lookup with ".." fails with EAGAIN when anything is mounted or renamed meanwhile, as
+ * other steps do all the time: tried again. */
 static inline int sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve)
 {
     struct open_how how = {.flags = flags, .resolve = resolve};
+    int fd, tries = 0;
 
-    return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+    do
+        fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+    while (fd < 0 && errno == EAGAIN && ++tries < 1000);
+    return fd;
 }
 
 static inline int sys_pivot_root(const char *new_root, const char *put_old)

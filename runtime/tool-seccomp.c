@@ -55,8 +55,8 @@ struct compiler {
     size_t n_numbers;
 };
 
-__attribute__((noreturn, format(printf, 2, 3))) static void
-die(const struct compiler *c, const char *format, ...)
+__attribute__((noreturn, format(printf, 2, 3))) static void die(const struct compiler *c,
+                                                                const char *format, ...)
 {
     va_list ap;
 
@@ -195,14 +195,11 @@ static void add_all_rules(struct compiler *c)
                                   NATIVE_NAME, &names))
         allow_names(c, names);
     json_object_object_foreach(member(c, c->profile, "with_capability", json_type_object), with,
-                               calls)
-        if (array_has(capabilities, with))
-            allow_names(c, calls);
+                               calls) if (array_has(capabilities, with)) allow_names(c, calls);
     conditional_rules(c, member(c, c->profile, "if_argument", json_type_array));
     json_object_object_foreach(member(c, c->profile, "without_capability", json_type_object),
-                               without, rules)
-        if (!array_has(capabilities, without))
-            conditional_rules(c, rules);
+                               without, rules) if (!array_has(capabilities, without))
+        conditional_rules(c, rules);
 }
 
 /* libseccomp's program, exported through a memory file. */
@@ -226,8 +223,7 @@ static struct sock_filter *export_program(struct compiler *c, size_t *n)
  * A number below FIRST_COMMON_NUMBER means that call on the native architecture alone. */
 static size_t make_prologue(const struct compiler *c, struct sock_filter *out)
 {
-    unsigned newest =
-        (unsigned)json_object_get_int(member(c, c->profile, "newest", json_type_int));
+    unsigned newest = (unsigned)json_object_get_int(member(c, c->profile, "newest", json_type_int));
     size_t n = 0, n_native = 0;
 
     for (size_t i = 0; i < c->n_numbers; i++)
@@ -242,13 +238,12 @@ static size_t make_prologue(const struct compiler *c, struct sock_filter *out)
         for (size_t i = 0; i < c->n_numbers; i++) {
             if (c->numbers[i] >= FIRST_COMMON_NUMBER)
                 continue;
-            out[n++] =
-                (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, c->numbers[i], 0, 1);
+            out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, c->numbers[i], 0, 1);
             out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
         }
     }
-    out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                            offsetof(struct seccomp_data, nr));
+    out[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < c->n_numbers; i++) {
         if (c->numbers[i] < FIRST_COMMON_NUMBER)
             continue;

@@ -20,7 +20,7 @@ enum wire_type {
     WIRE_EXIT,    /* value: the exit code, or 256 + the signal, or -1 if no process was made */
 };
 
-#define WIRE_MAX_FDS 250         /* the kernel's limit is 253 (SCM_MAX_FD) */
+#define WIRE_MAX_FDS 250          /* the kernel's limit is 253 (SCM_MAX_FD) */
 #define WIRE_MAX_BODY (16 * 1024) /* so that all messages of a step fit in a socket unread */
 
 struct wire_message {
@@ -33,6 +33,6 @@ struct wire_message {
  * while too many fds are in flight (ETOOMANYREFS). */
 int wire_send(int socket, enum wire_type type, int value, const void *body, size_t size,
               const int *fds, size_t n_fds);
-/* *body_size gets the size of the body. Received fds (close-on-exec) go to fds, *n_fds says how many
- * there is room for and gets how many came; fds NULL refuses all. */
+/* *body_size gets the size of the body. Received fds (close-on-exec) go to fds, *n_fds says how
+ * many there is room for and gets how many came; fds NULL refuses all. */
 int wire_receive(int socket, struct wire_message *m, size_t *body_size, int *fds, size_t *n_fds);

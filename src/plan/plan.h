@@ -44,6 +44,24 @@ typedef struct {
     char *content; /* expanded if the heredoc says so */
 } KilnInline;
 
+/* RUN --mount. The values are expanded and checked; paths are absolute in the rootfs. */
+typedef enum { KILN_MOUNT_BIND, KILN_MOUNT_CACHE, KILN_MOUNT_TMPFS } KilnMountType;
+typedef enum { KILN_SHARING_SHARED, KILN_SHARING_PRIVATE, KILN_SHARING_LOCKED } KilnSharing;
+typedef struct {
+    KilnMountType type;
+    char *target;      /* never "/" */
+    char *source;      /* path in `from`, absolute; "/" by default */
+    char *id;          /* cache: its name, by default the target as written; NULL otherwise */
+    KilnOrigin from;   /* bind: the context by default; cache: what a new one starts with, by default nothing
+                          (KILN_ORIGIN_STAGE without step); tmpfs: nothing */
+    KilnSharing sharing; /* cache */
+    bool readonly;     /* bind: by default; a writable bind's changes are thrown away */
+    gint64 mode, uid, gid; /* cache: of a new one; -1: not given (0755, 0, 0) */
+    guint64 size;      /* tmpfs: bytes; 0: no limit of its own */
+    char *env;         /* for secrets, which are not here yet: always NULL */
+    bool required;     /* likewise: always false */
+} KilnMount;
+
 struct KilnStep {
     guint index; /* in KilnPlan.steps: every step comes after those it needs */
     KilnStepKind kind;
@@ -63,12 +81,14 @@ struct KilnStep {
     char **argv;      /* shell form: SHELL, then the command line */
     char **env;       /* the stage's ENV and ARGs, "NAME=value"; PATH is always there */
     char **proxy_env; /* predefined proxy ARGs that were given: in the environment, never in the key */
-    char *script;     /* a heredoc script with a shebang: put in a file and executed as argv[0]; or NULL */
-    char *user;       /* USER as expanded: "name", "uid", "name:group" …; NULL for root */
-    char *shell_name;
+    char *script;     /* a heredoc script with a shebang: its text. It is put in a file at argv[0]
+                         ("/dev/pipes/EOF", mode 0755) and executed as that; or NULL */
+    char *user;       /* USER as expanded: "name", "uid", "name:group" …; NULL for root. Also of WORKDIR */
+    char *shell_name; /* the shell of the shell form ("/bin/sh"); NULL for exec form and scripts */
+    GArray *mounts;   /* KilnMount, in order; NULL if there are none */
 
     /* KILN_STEP_COPY */
-    bool add;          /* ADD: local archives are unpacked, URLs fetched */
+    bool add;          /* ADD: local archives are unpacked (not with --unpack=false), URLs fetched */
     KilnOrigin from;
     char **sources;    /* expanded, as written otherwise */
     GArray *source_places; /* KilnPlace, one for each source */
@@ -107,8 +127,10 @@ typedef struct {
     bool directory; /* a --build-context that is a directory */
 } KilnResolved;
 void kiln_resolved_free(KilnResolved *r);
-/* Called once for each distinct base of the needed stages (FROM, COPY --from). `name` is as written after
- * expansion; platform as FROM says or the build's. NULL with error if it cannot be had. */
+/* Called once for each distinct base of the needed stages (FROM, COPY --from, RUN --mount from). `name` is as
+ * written after expansion, but where a --build-context stands in for it the name of that context as in
+ * KilnPlanOptions.contexts; platform as FROM says or the build's. NULL with error if it cannot be had: the
+ * plan puts the place before the message. */
 typedef KilnResolved *(*KilnResolveFunc)(const char *name, const KilnPlatform *platform, void *data,
                                          GError **error);
 
@@ -116,9 +138,10 @@ typedef struct {
     const char *target;             /* stage name or number; NULL: the last */
     const char *const *build_args;  /* "K=V"; NULL-terminated, may be NULL */
     const char *const *proxy_args;  /* predefined proxy ARGs by configuration */
-    const char *const *labels;      /* "K=V" */
-    const char *const *contexts;    /* names of --build-context */
-    const KilnPlatform *platform;   /* of the result; NULL: the host's */
+    const char *const *labels;      /* "K=V"; set last, without history */
+    const char *const *contexts;    /* names of --build-context: they stand in for stages and references */
+    const KilnPlatform *platform;   /* of the result, written to its config; NULL: the host's and the
+                                       config keeps the base's */
     KilnResolveFunc resolve;
     void *resolve_data;
 } KilnPlanOptions;

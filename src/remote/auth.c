@@ -8,7 +8,8 @@
 
 #define HUB_KEY "https://index.docker.io/v1/"
 
-/* Under what keys Docker Hub's credentials are found: docker's own first, then what other tools write. */
+/* Under what keys Docker Hub's credentials are found: docker's own first, then what other tools
+ * write. */
 static const char *const hub_keys[] = {HUB_KEY, "index.docker.io", "docker.io",
                                        "registry-1.docker.io", NULL};
 
@@ -123,8 +124,8 @@ static void from_auths(RemoteCredentials *c, json_object *auths, const char *dom
     if (auth && *auth) {
         if (!take_basic(c, auth)) {
             g_free(c->problem);
-            c->problem = g_strdup_printf("the entry for %s in %s holds no 'user:password'", domain,
-                                         file);
+            c->problem =
+                g_strdup_printf("the entry for %s in %s holds no 'user:password'", domain, file);
         }
     } else {
         take(&c->username, remote_json_string(entry, "username"));

@@ -75,7 +75,7 @@ static void read_parameters(const char **p, GHashTable *parameters)
         } else {
             g_hash_table_insert(parameters, g_steal_pointer(&name), value);
         }
-        *p = q + strcspn(q, ","); /* also over the padding of a token68 */
+        *p = q + strspn(q, "="); /* the padding of a token68 */
     }
 }
 

@@ -6,8 +6,8 @@
 
 #define REMOTE_DIGEST_HEX 64
 
-/* Whether `digest` is a SHA-256 digest, spelt exactly. Anything else, other algorithms included, is a
- * REMOTE_ERROR_FORMAT error. After this the part behind "sha256:" is safe as a file name. */
+/* Whether `digest` is a SHA-256 digest, spelt exactly. Anything else, other algorithms included, is
+ * a REMOTE_ERROR_FORMAT error. After this the part behind "sha256:" is safe as a file name. */
 bool remote_digest_check(const char *digest, GError **error);
 
 /* The 64 digits of a digest that has passed remote_digest_check(); borrowed from it. */

@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-G_DEFINE_QUARK(kiln-remote-error-quark, remote_error)
+G_DEFINE_QUARK(kiln - remote - error - quark, remote_error)
 
 static const char *const kinds[] = {
     [REMOTE_ERROR_NOT_FOUND] = "not-found", [REMOTE_ERROR_AUTH] = "auth",

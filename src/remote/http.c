@@ -12,7 +12,7 @@
 #define HEADERS_MAX (256 * 1024)
 #define ERROR_BODY_MAX (64 * 1024)
 #define CONNECT_TIMEOUT_SECONDS 20L
-#define STALL_SECONDS 30L         /* a transfer slower than STALL_BYTES a second for so long has died */
+#define STALL_SECONDS 30L /* a transfer slower than STALL_BYTES a second for so long has died */
 #define STALL_BYTES 16L
 #define SMALL_TIMEOUT_SECONDS 120L /* for a whole answer that goes to memory */
 
@@ -207,7 +207,7 @@ static void set_options(Hop *hop, const char *url, struct curl_slist *headers)
         curl_easy_setopt(curl, CURLOPT_TIMEOUT, SMALL_TIMEOUT_SECONDS);
     }
     g_autofree char *host = remote_url_host(url);
-    if (remote_host_is_loopback(host)) {
+    if (kiln_host_is_loopback(host)) {
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     }
     set_trust(curl);
@@ -276,8 +276,8 @@ static void tls_error(const RemoteHttp *h, CURLcode code, const char *host, GErr
                     "authority of its own, name that in SSL_CERT_FILE (a PEM file)",
                     host, detail);
     } else {
-        g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_NETWORK,
-                    "TLS with %s cannot be set up: %s", host, detail);
+        g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_NETWORK, "TLS with %s cannot be set up: %s",
+                    host, detail);
     }
 }
 

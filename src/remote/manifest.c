@@ -156,8 +156,7 @@ static bool parse_image(RemoteManifest *m, json_object *root, const char *name, 
     }
     if (!g_strv_contains(config_types, m->config->media_type)) {
         const char *artifact = remote_json_string(root, "artifactType");
-        g_autofree char *type =
-            remote_printable(artifact ? artifact : m->config->media_type, 100);
+        g_autofree char *type = remote_printable(artifact ? artifact : m->config->media_type, 100);
         g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_FORMAT,
                     "%s is not a container image but an artifact of type '%s'", name, type);
         return false;
@@ -228,7 +227,8 @@ static char *offered_platforms(const RemoteManifest *index)
         }
     }
     g_ptr_array_add(names, NULL);
-    return names->len > 1 ? g_strjoinv(", ", (char **)names->pdata) : g_strdup("no platform at all");
+    return names->len > 1 ? g_strjoinv(", ", (char **)names->pdata)
+                          : g_strdup("no platform at all");
 }
 
 const RemoteDescriptor *remote_manifest_choose(const RemoteManifest *index,

@@ -11,11 +11,11 @@
 static const struct {
     const char *spelling, *architecture, *variant;
 } spellings[] = {
-    {"x86_64", "amd64", NULL},   {"x86-64", "amd64", NULL},       {"aarch64", "arm64", NULL},
-    {"i386", "386", NULL},       {"i486", "386", NULL},           {"i586", "386", NULL},
-    {"i686", "386", NULL},       {"armhf", "arm", "v7"},          {"armel", "arm", "v6"},
-    {"armv8l", "arm", "v8"},     {"armv7l", "arm", "v7"},         {"armv6l", "arm", "v6"},
-    {"armv5tel", "arm", "v5"},   {"ppc64el", "ppc64le", NULL},    {"loongarch64", "loong64", NULL},
+    {"x86_64", "amd64", NULL},      {"x86-64", "amd64", NULL},    {"aarch64", "arm64", NULL},
+    {"i386", "386", NULL},          {"i486", "386", NULL},        {"i586", "386", NULL},
+    {"i686", "386", NULL},          {"armhf", "arm", "v7"},       {"armel", "arm", "v6"},
+    {"armv8l", "arm", "v8"},        {"armv7l", "arm", "v7"},      {"armv6l", "arm", "v6"},
+    {"armv5tel", "arm", "v5"},      {"ppc64el", "ppc64le", NULL}, {"loongarch64", "loong64", NULL},
     {"mips64el", "mips64le", NULL},
 };
 

@@ -1,4 +1,5 @@
-/* Platforms (operating system, architecture, variant) and which of them can stand in for another. */
+/* Platforms (operating system, architecture, variant) and which of them can stand in for another.
+ */
 #pragma once
 
 #include <glib.h>
@@ -23,7 +24,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RemotePlatform, remote_platform_free)
 
 char *remote_platform_text(const RemotePlatform *p); /* g_free() */
 
-/* How well an image for `offered` serves on `wanted`: 0 is exact, larger is worse, -1 is not at all.
- * Lower variants serve on higher ones, 386 on amd64, 32-bit arm on arm64.
- * Source: containerd's platforms package, Only(). */
+/* How well an image for `offered` serves on `wanted`: 0 is exact, larger is worse, -1 is not at
+ * all. Lower variants serve on higher ones, 386 on amd64, 32-bit arm on arm64. Source: containerd's
+ * platforms package, Only(). */
 int remote_platform_rank(const RemotePlatform *wanted, const RemotePlatform *offered);

@@ -3,8 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "remote/digest.h"
-#include "remote/error.h"
+G_DEFINE_QUARK(kiln - reference - error - quark, kiln_reference_error)
 
 /* The longest reference that can be right has a path of 255, a tag of 128 and a digest of 71
  * characters; a limit keeps the regular expressions below from being fed with megabytes. */
@@ -16,9 +15,10 @@
     "^(?:" HOST_COMPONENT "(?:\\." HOST_COMPONENT ")*|\\[[a-fA-F0-9:]+\\])(?::([0-9]+))?\\z"
 #define PATH_COMPONENT "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
 #define PATH_REGEX "^" PATH_COMPONENT "(?:/" PATH_COMPONENT ")*\\z"
+#define DIGEST_REGEX "^sha256:[0-9a-f]{64}\\z"
 #define TAG_REGEX "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\\z"
 
-void remote_reference_free(RemoteReference *r)
+void kiln_reference_free(KilnReference *r)
 {
     g_free(r->domain);
     g_free(r->path);
@@ -27,11 +27,12 @@ void remote_reference_free(RemoteReference *r)
     g_free(r);
 }
 
-static RemoteReference *invalid(GError **error, const char *text, const char *why)
+static KilnReference *invalid(GError **error, const char *text, const char *why)
 {
-    g_autofree char *shown = remote_printable(text, 120);
-    g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_USAGE, "invalid image reference '%s': %s", shown,
-                why);
+    g_autofree char *start = g_strndup(text, 160);
+    g_autofree char *shown = g_strescape(start, NULL); /* it may hold anything */
+    g_set_error(error, KILN_REFERENCE_ERROR, KILN_REFERENCE_ERROR_INVALID,
+                "invalid image reference \"%s\": %s", shown, why);
     return NULL;
 }
 
@@ -75,7 +76,7 @@ static bool domain_is_valid(const char *domain)
     return !port || !*port || g_ascii_string_to_unsigned(port, 10, 1, 65535, &number, NULL);
 }
 
-RemoteReference *remote_reference_parse(const char *text, GError **error)
+KilnReference *kiln_reference_parse(const char *text, GError **error)
 {
     if (*text == '\0') {
         return invalid(error, text, "it is empty");
@@ -90,14 +91,16 @@ RemoteReference *remote_reference_parse(const char *text, GError **error)
         return invalid(error, text, "64 hexadecimal digits are an image's id, not a name");
     }
 
-    g_autoptr(RemoteReference) r = g_new0(RemoteReference, 1);
+    g_autoptr(KilnReference) r = g_new0(KilnReference, 1);
     g_autofree char *name = g_strdup(text);
     char *at = strchr(name, '@');
     if (at) {
         *at = '\0';
-        g_autoptr(GError) why = NULL;
-        if (!remote_digest_check(at + 1, &why)) {
-            return invalid(error, text, why->message);
+        if (!g_regex_match_simple(DIGEST_REGEX, at + 1, 0, 0)) {
+            return invalid(error, text,
+                           g_str_has_prefix(at + 1, "sha512:")
+                               ? "SHA-256 is the only kind of digest that kiln verifies"
+                               : "a digest is \"sha256:\" and 64 lower-case hexadecimal digits");
         }
         r->digest = g_strdup(at + 1);
     }
@@ -136,23 +139,18 @@ RemoteReference *remote_reference_parse(const char *text, GError **error)
     return g_steal_pointer(&r);
 }
 
-char *remote_reference_text(const RemoteReference *r)
+char *kiln_reference_canonical(const KilnReference *r)
 {
     return g_strconcat(r->domain, "/", r->path, r->tag ? ":" : "", r->tag ? r->tag : "",
                        r->digest ? "@" : "", r->digest ? r->digest : "", NULL);
 }
 
-char *remote_reference_canonical(const RemoteReference *r, const char *digest)
-{
-    return g_strconcat(r->domain, "/", r->path, "@", digest, NULL);
-}
-
-const char *remote_reference_api_host(const RemoteReference *r)
+const char *kiln_reference_api_host(const KilnReference *r)
 {
     return strcmp(r->domain, "docker.io") == 0 ? "registry-1.docker.io" : r->domain;
 }
 
-bool remote_host_is_loopback(const char *host)
+bool kiln_host_is_loopback(const char *host)
 {
     g_autofree char *name = NULL;
     if (*host == '[') {

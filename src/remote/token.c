@@ -95,12 +95,12 @@ static void refused(const RemoteCredentials *credentials, const char *registry, 
         g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_NETWORK,
                     "the token server %s of %s answers with status %ld", host, registry, status);
     } else if (remote_credentials_exist(credentials)) {
-        g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_AUTH,
-                    "%s refuses the credentials for %s%s%s (from %s); renew them with: docker login "
-                    "%s",
-                    host, registry, credentials->username ? " of user " : "",
-                    credentials->username ? credentials->username : "", credentials->source,
-                    registry);
+        g_set_error(
+            error, REMOTE_ERROR, REMOTE_ERROR_AUTH,
+            "%s refuses the credentials for %s%s%s (from %s); renew them with: docker login "
+            "%s",
+            host, registry, credentials->username ? " of user " : "",
+            credentials->username ? credentials->username : "", credentials->source, registry);
     } else {
         g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_AUTH,
                     "%s gives no anonymous access to %s; log in with: docker login %s%s%s", host,

@@ -69,7 +69,7 @@ bool remote_url_permitted(const char *url, bool plain, GError **error)
         return false;
     }
     if (strcmp(scheme, "https") == 0 ||
-        (strcmp(scheme, "http") == 0 && plain && remote_host_is_loopback(host))) {
+        (strcmp(scheme, "http") == 0 && plain && kiln_host_is_loopback(host))) {
         return true;
     }
     g_autofree char *shown_host = remote_printable(host, 120);

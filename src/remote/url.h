@@ -4,13 +4,15 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* The host, with the port if one is written: "localhost:5000". "?" if it cannot be parsed. g_free(). */
+/* The host, with the port if one is written: "localhost:5000". "?" if it cannot be parsed.
+ * g_free(). */
 char *remote_url_host(const char *url);
 
 /* Whether scheme, host and port agree (RFC 6454): credentials for one then are for the other. */
 bool remote_url_same_origin(const char *a, const char *b);
 
-/* Whether a URL may be asked: https, or, if `plain`, http on a loopback host. REMOTE_ERROR_NETWORK. */
+/* Whether a URL may be asked: https, or, if `plain`, http on a loopback host. REMOTE_ERROR_NETWORK.
+ */
 bool remote_url_permitted(const char *url, bool plain, GError **error);
 
 /* `url` with "name=value" added to its query, escaped. NULL if it cannot be parsed. g_free(). */

@@ -53,8 +53,8 @@ void kiln_emit_error(KilnEmitter *e, int exit_code, const char *text)
 
 void kiln_emit_result(KilnEmitter *e, json_object *document)
 {
-    const char *data = json_object_to_json_string_ext(
-        document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *data = json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN |
+                                                                    JSON_C_TO_STRING_NOSLASHESCAPE);
     emit(e, &(KilnEvent){.type = KILN_EVENT_RESULT, .data = data});
 }
 

@@ -14,8 +14,8 @@ static const char *const type_names[] = {
 };
 
 static const char *const verdict_names[] = {
-    [KILN_VERDICT_NONE] = "none",   [KILN_VERDICT_DONE] = "done",
-    [KILN_VERDICT_CACHED] = "cached", [KILN_VERDICT_ERROR] = "error",
+    [KILN_VERDICT_NONE] = "none",         [KILN_VERDICT_DONE] = "done",
+    [KILN_VERDICT_CACHED] = "cached",     [KILN_VERDICT_ERROR] = "error",
     [KILN_VERDICT_CANCELED] = "canceled",
 };
 
@@ -100,8 +100,7 @@ static const char *get_string(json_object *json, const char *key)
 static int64_t get_int(json_object *json, const char *key)
 {
     json_object *value;
-    return json_object_object_get_ex(json, key, &value) &&
-                   json_object_is_type(value, json_type_int)
+    return json_object_object_get_ex(json, key, &value) && json_object_is_type(value, json_type_int)
                ? json_object_get_int64(value)
                : 0;
 }

@@ -133,9 +133,10 @@ json_object *kiln_wire_receive(KilnWire *w)
     }
     gsize size = w->line_size;
     json_tokener_reset(w->tokener);
-    json_object *object = size > LINE_MAX_BYTES
-                              ? NULL
-                              : json_tokener_parse_ex(w->tokener, w->input->str + w->start, (int)size);
+    json_object *object =
+        size > LINE_MAX_BYTES
+            ? NULL
+            : json_tokener_parse_ex(w->tokener, w->input->str + w->start, (int)size);
     if (object && json_tokener_get_parse_end(w->tokener) + 1 < size) {
         json_object_put(object); /* more than one document on the line */
         object = NULL;

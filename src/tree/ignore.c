@@ -335,29 +335,35 @@ static void step_from(const Subject *s, const Item *item, gsize p, uint64_t *out
     }
 }
 
-/* Runs all items. `in` and `out` hold s->words each. */
+/* Leads all places of `in` over one item. True if that settles a question about what is below. */
+static bool step(const Subject *s, const Item *item, const uint64_t *in, uint64_t *out)
+{
+    bool partial = false;
+    memset(out, 0, s->words * sizeof(*out));
+    if (item->kind == ITEM_DIRS || item->kind == ITEM_ANY) {
+        /* The first place leads to all that later ones lead to, but for those places themselves. */
+        step_from(s, item, set_next(in, s->words, 0), out, &partial);
+        for (gsize w = 0; w < s->words; w++)
+            out[w] |= in[w];
+        return false;
+    }
+    for (gsize p = set_next(in, s->words, 0); p <= s->length; p = set_next(in, s->words, p + 1))
+        step_from(s, item, p, out, &partial);
+    return partial && s->below;
+}
+
+/* Runs all items; the two sets hold s->words each. */
 static bool run(const Subject *s, const Pattern *pattern, uint64_t *in, uint64_t *out)
 {
     memset(in, 0, s->words * sizeof(*in));
     set_add(in, 0);
     for (guint i = 0; i < pattern->items->len; i++) {
-        const Item *item = &g_array_index(pattern->items, Item, i);
-        bool partial = false, many = item->kind != ITEM_DIRS && item->kind != ITEM_ANY;
-        memset(out, 0, s->words * sizeof(*out));
-        gsize p = set_next(in, s->words, 0);
         if (s->below && set_has(in, s->length))
             return true;
-        for (; p <= s->length; p = set_next(in, s->words, p + 1)) {
-            step_from(s, item, p, out, &partial);
-            /* What a later place adds to "**" is at most itself; the first leads to the rest. */
-            if (!many) {
-                for (gsize w = 0; w < s->words; w++)
-                    out[w] |= in[w];
-                break;
-            }
-        }
-        if (partial && s->below)
+        if (step(s, &g_array_index(pattern->items, Item, i), in, out))
             return true;
+        if (set_next(out, s->words, 0) == SIZE_MAX)
+            return false;
         uint64_t *swap = in;
         in = out;
         out = swap;

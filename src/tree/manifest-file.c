@@ -314,7 +314,9 @@ static bool get_number(Reader *r, uint64_t limit, uint64_t *number)
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t byte;
-        if (!get_bytes(r, &byte, 1))
+        if (r->next < r->used)
+            byte = r->buffer[r->next++];
+        else if (!get_bytes(r, &byte, 1))
             return false;
         if (shift == 63 && byte > 1)
             break;

@@ -273,22 +273,22 @@ static void defer(KilnPlacer *p, const KilnEntry *e)
     g_hash_table_insert(p->deferred, g_strdup(e->path), d);
 }
 
-/* Creates the directory with permissions that let it be filled. Negative errno. */
-static int make_directory(KilnPlacer *p, const char *name, bool *existed, GError **error)
+/* Creates the directory with permissions that let it be filled. */
+static bool make_directory(KilnPlacer *p, const char *name, const char *path, bool *existed,
+                           GError **error)
 {
     *existed = false;
     if (mkdirat(p->parentfd, name, 0700) == 0)
-        return 0;
+        return true;
     struct stat st;
     if (errno != EEXIST || fstatat(p->parentfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return -errno;
-    if (S_ISDIR(st.st_mode)) {
-        *existed = true;
-        return 0;
-    }
+        return fail(error, errno, "create", path);
+    *existed = S_ISDIR(st.st_mode);
+    if (*existed)
+        return true;
     if (!kiln_remove_tree(p->parentfd, name, error))
-        return -EEXIST;
-    return mkdirat(p->parentfd, name, 0700) == 0 ? 0 : -errno;
+        return false;
+    return mkdirat(p->parentfd, name, 0700) == 0 || fail(error, errno, "create", path);
 }
 
 static bool put_dir(KilnPlacer *p, const KilnEntry *e, GError **error)
@@ -297,11 +297,9 @@ static bool put_dir(KilnPlacer *p, const KilnEntry *e, GError **error)
     int fd;
     if (*e->path) {
         const char *name;
-        if (!need_parent(p, e->path, &name, error))
+        if (!need_parent(p, e->path, &name, error) ||
+            !make_directory(p, name, e->path, &existed, error))
             return false;
-        int result = make_directory(p, name, &existed, error);
-        if (result < 0)
-            return error && *error ? false : fail(error, -result, "create", e->path);
         fd = openat(p->parentfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     } else {
         fd = openat(p->rootfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -18,7 +18,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnStatIndex, kiln_statindex_free)
 
 /* Thread-safe. True if the digest is known for a file in exactly this state. */
 bool kiln_statindex_lookup(KilnStatIndex *x, const struct stat *st, uint8_t digest[KILN_SHA256_SIZE]);
-/* Thread-safe. `st` is the state before the content was read, checked again after. */
+/* Whether a file in this state was changed so recently (within 20 ms; within 2 s where its times
+ * have no nanoseconds) that a change from now on could leave its times as they are. To be asked
+ * before the content is read: the digest of such a file must not be stored. */
+bool kiln_statindex_racy(const struct stat *st);
+/* Thread-safe. `st` is the state before the content was read, checked again after. Does nothing if
+ * the file is still kiln_statindex_racy(). */
 void kiln_statindex_store(KilnStatIndex *x, const struct stat *st,
                           const uint8_t digest[KILN_SHA256_SIZE]);
 

@@ -45,41 +45,31 @@ static bool counts(const KilnEntry *e)
     return e->path[0] != '\0' || e->type == KILN_TYPE_DIR;
 }
 
-/* What one layer says about a path and its parents. */
-typedef struct {
-    const KilnEntry *entry; /* at the path itself, or NULL */
-    bool hidden_below;      /* a parent hides the path of all layers below this one */
-} Finding;
-
-static Finding find_in_layer(const KilnManifest *m, const char *path)
+/* Whether a parent of path in this layer hides the path of the layers below. `path` is written to,
+ * and is as it was afterwards. */
+static bool parents_hide(const KilnManifest *m, char *path)
 {
-    Finding f = {0};
-    gsize length = strlen(path), depth = 0;
-    guint n = kiln_manifest_length(m);
-    g_autofree char *own = g_strdup(path);
-
-    for (;;) { /* own[0..depth) is the root, then each parent, then the path */
-        char saved = own[depth];
-        own[depth] = '\0';
-        guint i = kiln_manifest_lower_bound(m, own);
-        const KilnEntry *e = i < n ? kiln_manifest_get(m, i) : NULL;
-        bool exact = e && strcmp(e->path, own) == 0 && counts(e);
-        bool anything = e && kiln_path_within(e->path, own);
-        own[depth] = saved;
-        if (!anything)
-            return f;
-        if (depth == length) {
-            f.entry = exact ? e : NULL;
-            return f;
-        }
-        if (exact && hides_below(e))
-            f.hidden_below = true;
-        char *slash = strchr(own + depth + (depth > 0), '/');
-        depth = slash ? (gsize)(slash - own) : length;
+    if (kiln_manifest_length(m) == 0)
+        return false;
+    const KilnEntry *e = kiln_manifest_get(m, 0);
+    if (*path && !*e->path && counts(e) && hides_below(e))
+        return true;
+    for (char *slash = path; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        guint i = kiln_manifest_lower_bound(m, path);
+        e = i < kiln_manifest_length(m) ? kiln_manifest_get(m, i) : NULL;
+        bool here = e && strcmp(e->path, path) == 0;
+        bool below = e && kiln_path_within(e->path, path);
+        *slash = '/';
+        if (here && hides_below(e))
+            return true;
+        if (!below)
+            return false; /* the layer has nothing on the rest of the way either */
     }
+    return false;
 }
 
-/* Takes the findings of one path from the top layer down. */
+/* What the layers say about one path, taken from the top layer down. */
 typedef struct {
     const KilnEntry *entry; /* what is visible, if anything */
     guint layer;
@@ -104,11 +94,12 @@ static bool consider(Visible *seen, const KilnEntry *e, guint layer)
 const KilnEntry *kiln_view_lookup(const KilnView *v, const char *path, guint *layer)
 {
     Visible seen = {0};
+    g_autofree char *own = g_strdup(path);
     for (guint i = v->n; i-- > 0;) {
-        Finding f = find_in_layer(v->layers[i], path);
-        if (f.entry && consider(&seen, f.entry, i))
+        const KilnEntry *e = kiln_manifest_lookup(v->layers[i], path);
+        if (e && counts(e) && consider(&seen, e, i))
             break;
-        if (f.hidden_below)
+        if (parents_hide(v->layers[i], own))
             break;
     }
     if (!seen.entry && !*path)
@@ -253,6 +244,7 @@ static void merge_init(Merge *m, const KilnView *v, const char *path, bool shall
     *m = (Merge){.heap = g_new(Cursor, v->n),
                  .levels = g_array_new(FALSE, FALSE, sizeof(Level)),
                  .shallow = shallow};
+    g_autofree char *own = g_strdup(path);
     for (guint i = v->n; i-- > 0;) {
         const KilnManifest *layer = v->layers[i];
         Cursor c = {.manifest = layer, .layer = i};
@@ -262,7 +254,7 @@ static void merge_init(Merge *m, const KilnView *v, const char *path, bool shall
             c.entry = kiln_manifest_get(layer, c.index);
             m->heap[m->n++] = c;
         }
-        if (find_in_layer(layer, path).hidden_below) {
+        if (parents_hide(layer, own)) {
             m->floor = i;
             break;
         }

@@ -1,0 +1,46 @@
+#include "caps.h"
+
+#include <errno.h>
+#include <sys/capability.h>
+
+static const cap_value_t defaults[] = {
+    CAP_AUDIT_WRITE, CAP_CHOWN,   CAP_DAC_OVERRIDE,     CAP_FOWNER,     CAP_FSETID,
+    CAP_KILL,        CAP_MKNOD,   CAP_NET_BIND_SERVICE, CAP_NET_RAW,    CAP_SETFCAP,
+    CAP_SETGID,      CAP_SETPCAP, CAP_SETUID,           CAP_SYS_CHROOT,
+};
+
+#define N_DEFAULTS ((int)(sizeof defaults / sizeof defaults[0]))
+
+static int is_default(cap_value_t cap)
+{
+    for (int i = 0; i < N_DEFAULTS; i++)
+        if (defaults[i] == cap)
+            return 1;
+    return 0;
+}
+
+int caps_cut_bounding(void)
+{
+    /* cap_get_bound() fails beyond the kernel's last capability. */
+    for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++)
+        if (!is_default(cap) && cap_drop_bound(cap) < 0)
+            return -errno;
+    return 0;
+}
+
+int caps_set(uid_t uid)
+{
+    cap_t caps = cap_init(); /* all clear */
+    int rc = 0;
+
+    if (!caps)
+        return -ENOMEM;
+    if (uid == 0 && (cap_set_flag(caps, CAP_PERMITTED, N_DEFAULTS, defaults, CAP_SET) < 0 ||
+                     cap_set_flag(caps, CAP_EFFECTIVE, N_DEFAULTS, defaults, CAP_SET) < 0))
+        rc = -errno;
+    /* With inheritable empty the kernel keeps nothing in ambient either (capabilities(7)). */
+    if (rc == 0 && cap_set_proc(caps) < 0)
+        rc = -errno;
+    cap_free(caps);
+    return rc;
+}

@@ -1,0 +1,216 @@
+/* The builder's side: what kilnrun.h declares, by messages to the launcher (wire.h). */
+#include "kilnrun.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "launcher.h"
+#include "spec.h"
+#include "sys.h"
+#include "wire.h"
+
+struct kilnrun {
+    int control;
+    int pidfd;
+    pthread_mutex_t lock; /* held while a step is sent, so that one step's fds are in flight */
+};
+
+struct kilnrun_step {
+    struct kilnrun *k;
+    int socket;
+};
+
+int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out)
+{
+    struct kilnrun *k = calloc(1, sizeof *k);
+    int sockets[2], rc;
+    pid_t pid;
+
+    if (!k)
+        return -ENOMEM;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) {
+        rc = -errno;
+        free(k);
+        return rc;
+    }
+    pid = sys_clone(CLONE_NEWPID, &k->pidfd);
+    if (pid == 0)
+        launcher_run(sockets[1], options);
+    rc = pid < 0 ? -errno : 0;
+    close(sockets[1]);
+    if (rc < 0) {
+        close(sockets[0]);
+        free(k);
+        return rc;
+    }
+    k->control = sockets[0];
+    pthread_mutex_init(&k->lock, NULL);
+    *out = k;
+    return 0;
+}
+
+/* Until the launcher has ended, which it has only when all that it started is gone. */
+static void wait_for_launcher(const struct kilnrun *k, int options)
+{
+    siginfo_t info;
+
+    while (waitid(P_PIDFD, (id_t)k->pidfd, &info, WEXITED | options) < 0 && errno == EINTR)
+        ;
+}
+
+void kilnrun_stop(struct kilnrun *k)
+{
+    if (!k)
+        return;
+    syscall(SYS_pidfd_send_signal, k->pidfd, SIGKILL, NULL, 0);
+    wait_for_launcher(k, 0);
+    close(k->pidfd);
+    close(k->control);
+    pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
+/* sockets[0] stays here, sockets[1] goes to the launcher. */
+static int send_step(struct kilnrun *k, int memory, const struct spec_fds *fds,
+                     const int sockets[2])
+{
+    const int first[2] = {memory, sockets[1]};
+    int rc;
+
+    pthread_mutex_lock(&k->lock);
+    rc = wire_send(k->control, WIRE_STEP, (int)fds->n, NULL, 0, first, 2);
+    for (size_t done = 0; rc == 0 && done < fds->n;) {
+        size_t n = fds->n - done < WIRE_MAX_FDS ? fds->n - done : WIRE_MAX_FDS;
+        rc = wire_send(sockets[0], WIRE_FDS, 0, NULL, 0, fds->fds + done, n);
+        done += n;
+    }
+    pthread_mutex_unlock(&k->lock);
+    return rc;
+}
+
+int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
+                       struct kilnrun_step **out)
+{
+    struct kilnrun_step *s = calloc(1, sizeof *s);
+    struct spec_fds fds = {0};
+    int memory = -1, sockets[2], rc;
+
+    if (!s)
+        return -ENOMEM;
+    memory = spec_write(spec, &fds);
+    rc = memory < 0 ? memory : 0;
+    if (rc == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        rc = -errno;
+    else if (rc == 0) {
+        rc = send_step(k, memory, &fds, sockets);
+        close(sockets[1]);
+        if (rc < 0)
+            close(sockets[0]);
+    }
+    if (memory >= 0)
+        close(memory);
+    free(fds.fds);
+    if (rc < 0) {
+        free(s);
+        return rc;
+    }
+    *s = (struct kilnrun_step){.k = k, .socket = sockets[0]};
+    *out = s;
+    return 0;
+}
+
+int kilnrun_step_kill(struct kilnrun_step *s, int signal)
+{
+    int rc = wire_send(s->socket, WIRE_KILL, signal, NULL, 0, NULL, 0);
+
+    return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc; /* it has ended already */
+}
+
+static int take_stubs(struct kilnrun_result *result, const char *bytes, size_t size)
+{
+    size_t n = 0, i = 0;
+
+    if (result->stubs || size == 0 || bytes[size - 1] != 0)
+        return -EPROTO;
+    for (size_t at = 0; at < size; at++)
+        n += bytes[at] == 0;
+    result->stubs = calloc(n + 1, sizeof *result->stubs);
+    if (!result->stubs)
+        return -ENOMEM;
+    for (const char *s = bytes; i < n; s += strlen(s) + 1)
+        if (!(result->stubs[i++] = strdup(s)))
+            return -ENOMEM;
+    return 0;
+}
+
+static void take_exit(struct kilnrun_result *result, int value)
+{
+    bool by_signal = value >= 256;
+
+    result->signal = by_signal ? value - 256 : 0;
+    result->exit_code = by_signal ? 128 + result->signal : value;
+    if (result->failure.error != 0) {
+        result->started = false;
+        result->exit_code = -1;
+    }
+}
+
+/* One message; 1 after the last, 0 if more must come, or a negative errno. */
+static int take_message(struct kilnrun_step *s, struct wire_message *m,
+                        struct kilnrun_result *result)
+{
+    size_t size;
+    int rc = wire_receive(s->socket, m, &size, NULL, NULL);
+
+    if (rc < 0)
+        return rc;
+    switch ((enum wire_type)m->type) {
+    case WIRE_STUBS:
+        return take_stubs(result, m->body, size);
+    case WIRE_STARTED:
+        result->started = true;
+        return 0;
+    case WIRE_FAILURE:
+        if (size != sizeof result->failure)
+            return -EPROTO;
+        memcpy(&result->failure, m->body, size);
+        return 0;
+    case WIRE_EXIT:
+        take_exit(result, m->value);
+        return 1;
+    case WIRE_STEP:
+    case WIRE_FDS:
+    case WIRE_KILL:
+        break;
+    }
+    return -EPROTO;
+}
+
+int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result)
+{
+    struct wire_message *m = malloc(sizeof *m);
+    int rc = m ? 0 : -ENOMEM;
+
+    *result = (struct kilnrun_result){.exit_code = -1};
+    while (rc == 0)
+        rc = take_message(s, m, result);
+    free(m);
+    close(s->socket);
+    if (rc == -EPIPE)
+        wait_for_launcher(s->k, WNOWAIT);
+    free(s);
+    return rc < 0 ? rc : 0;
+}
+
+void kilnrun_result_clear(struct kilnrun_result *result)
+{
+    for (char **stub = result->stubs; stub && *stub; stub++)
+        free(*stub);
+    free(result->stubs);
+    *result = (struct kilnrun_result){0};
+}

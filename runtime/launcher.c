@@ -1,0 +1,231 @@
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "step.h"
+#include "sys.h"
+#include "userns.h"
+#include "wire.h"
+
+#define STEP_NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+struct running {
+    int socket; /* to the builder's struct kilnrun_step */
+    int pidfd;
+};
+
+struct launcher {
+    int control;
+    struct kilnrun_options options;
+    int user_ns; /* the nested user namespace, -1 until the first step */
+    struct running *steps;
+    size_t n, room;
+    struct wire_message message; /* too large for the stack */
+};
+
+/* Of the builder stay the control socket and an open 0, 1 and 2. */
+static void reset_process(int *control)
+{
+    struct sigaction sa = {.sa_handler = SIG_DFL};
+    sigset_t none;
+    int null;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "kiln-launcher");
+    for (int n = 1; n < NSIG; n++)
+        sigaction(n, &sa, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    do
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (null >= 0 && null < 3);
+    dup2(null, 0);
+    if (*control != 3)
+        *control = dup3(*control, 3, O_CLOEXEC);
+    close_range(4, ~0U, 0);
+    if (chdir("/") < 0)
+        _exit(1);
+}
+
+static void close_fds(const struct spec_fds *fds)
+{
+    for (size_t i = 0; i < fds->n; i++)
+        close(fds->fds[i]);
+    free(fds->fds);
+}
+
+/* The fds of a step, which come on its own socket. */
+static int receive_fds(struct launcher *l, int socket, size_t n, struct spec_fds *out)
+{
+    out->n = 0;
+    out->fds = calloc(n + WIRE_MAX_FDS, sizeof *out->fds);
+    if (!out->fds)
+        return -ENOMEM;
+    while (out->n < n) {
+        size_t size, count = WIRE_MAX_FDS;
+        int rc = wire_receive(socket, &l->message, &size, out->fds + out->n, &count);
+
+        if (rc < 0)
+            return rc;
+        if (l->message.type != WIRE_FDS || count == 0)
+            return -EPROTO;
+        out->n += count;
+    }
+    return 0;
+}
+
+static int make_room(struct launcher *l)
+{
+    size_t room = l->room * 2 + 8;
+    struct running *grown;
+
+    if (l->n < l->room)
+        return 0;
+    grown = realloc(l->steps, room * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    l->steps = grown;
+    l->room = room;
+    return 0;
+}
+
+/* Forks the process of a step. Returns its pidfd. */
+static int fork_step(struct launcher *l, const struct step_setup *setup,
+                     struct kilnrun_failure *failure)
+{
+    int pidfd = -1, rc = make_room(l);
+    pid_t pid;
+
+    if (rc < 0)
+        return failure_set(failure, rc, "clone", "allocate");
+    if (l->user_ns < 0)
+        l->user_ns = userns_make(l->options.single_id, failure);
+    if (l->user_ns < 0)
+        return l->user_ns;
+    pid = sys_clone(STEP_NAMESPACES, &pidfd);
+    if (pid == 0) {
+        struct step_setup child = *setup;
+        child.user_ns = l->user_ns;
+        step_run(&child);
+    }
+    return pid < 0 ? failure_set(failure, -errno, "clone", "make the command's namespaces") : pidfd;
+}
+
+static void report_unstarted(int socket, const struct kilnrun_failure *failure)
+{
+    wire_send(socket, WIRE_FAILURE, 0, failure, sizeof *failure, NULL, 0);
+    wire_send(socket, WIRE_EXIT, -1, NULL, 0, NULL, 0);
+    close(socket);
+}
+
+static void start_step(struct launcher *l, size_t n_fds, int spec_fd, int socket)
+{
+    struct step_setup setup = {.options = &l->options, .spec_fd = spec_fd, .socket = socket};
+    struct kilnrun_failure failure = {0};
+    int rc = receive_fds(l, socket, n_fds, &setup.fds);
+    int pidfd = rc < 0 ? failure_set(&failure, rc, "spec", "receive the file descriptors")
+                       : fork_step(l, &setup, &failure);
+
+    close_fds(&setup.fds);
+    close(spec_fd);
+    if (pidfd < 0)
+        report_unstarted(socket, &failure);
+    else
+        l->steps[l->n++] = (struct running){.socket = socket, .pidfd = pidfd};
+}
+
+/* The end of the builder is the end of the launcher. */
+static void hear_builder(struct launcher *l)
+{
+    size_t size, n = 2;
+    int fds[2];
+
+    if (wire_receive(l->control, &l->message, &size, fds, &n) < 0)
+        _exit(0);
+    if (l->message.type != WIRE_STEP || n != 2 || l->message.value < 0)
+        _exit(1);
+    start_step(l, (size_t)l->message.value, fds[0], fds[1]);
+}
+
+static void kill_step(const struct running *step, int signal)
+{
+    syscall(SYS_pidfd_send_signal, step->pidfd, signal, NULL, 0);
+}
+
+/* A request of the step's owner; when that is gone, nobody wants the command. The socket is not
+ * asked again then. */
+static void hear_owner(struct launcher *l, struct running *step)
+{
+    size_t size;
+
+    if (wire_receive(step->socket, &l->message, &size, NULL, NULL) < 0) {
+        kill_step(step, SIGKILL);
+        close(step->socket);
+        step->socket = -1;
+    } else if (l->message.type == WIRE_KILL) {
+        kill_step(step, l->message.value);
+    }
+}
+
+/* Process 1 of a pid namespace becomes waitable when all others in it are gone, and with them the
+ * last users of the mount namespace: the overlay is unmounted. True if it has ended. */
+static bool reap_step(const struct running *step)
+{
+    siginfo_t info = {0};
+    int value;
+
+    if (waitid(P_PIDFD, (id_t)step->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        return false;
+    value = info.si_code == CLD_EXITED ? info.si_status : 256 + info.si_status;
+    if (step->socket >= 0) {
+        wire_send(step->socket, WIRE_EXIT, value, NULL, 0, NULL, 0);
+        close(step->socket);
+    }
+    close(step->pidfd);
+    return true;
+}
+
+/* Waits for something to happen and deals with it. */
+static void turn(struct launcher *l)
+{
+    size_t n = l->n;
+    struct pollfd *polls = calloc(1 + 2 * n, sizeof *polls);
+
+    if (!polls)
+        _exit(1);
+    polls[0] = (struct pollfd){.fd = l->control, .events = POLLIN};
+    for (size_t i = 0; i < n; i++) {
+        polls[1 + 2 * i] = (struct pollfd){.fd = l->steps[i].socket, .events = POLLIN};
+        polls[2 + 2 * i] = (struct pollfd){.fd = l->steps[i].pidfd, .events = POLLIN};
+    }
+    if (poll(polls, 1 + 2 * n, -1) < 0 && errno != EINTR)
+        _exit(1);
+    for (size_t i = n; i-- > 0;) { /* backwards: the last one fills the gap of an ended one */
+        if (polls[1 + 2 * i].revents)
+            hear_owner(l, &l->steps[i]);
+        if (polls[2 + 2 * i].revents && reap_step(&l->steps[i]))
+            l->steps[i] = l->steps[--l->n];
+    }
+    if (polls[0].revents)
+        hear_builder(l);
+    free(polls);
+}
+
+void launcher_run(int control, const struct kilnrun_options *options)
+{
+    static struct launcher l; /* large; there is one a process */
+
+    reset_process(&control);
+    l.control = control;
+    l.options = *options;
+    l.user_ns = -1;
+    for (;;)
+        turn(&l);
+}

@@ -1,0 +1,31 @@
+/* What is mounted inside a rootfs: proc, sys, dev, single files and binds. Every target is found by
+ * rootfs_place(); everything below a mount made here is found from that mount's own fd, so that no
+ * link of the image can lead a mask astray. All functions return 0 or a negative errno. */
+#pragma once
+
+#include "rootfs.h"
+
+struct mounts {
+    int root; /* the overlay's root directory */
+    bool single_id;
+    struct rootfs_stubs stubs;
+    struct kilnrun_failure *failure;
+    int proc, sys, dev; /* roots of the mounts of these names */
+    int empty;          /* an empty, read-only tmpfs that is mounted somewhere, or -1 */
+};
+
+/* A fresh proc of the pid namespace, with Docker's masked and read-only paths. Refuses an image in
+ * which /proc or /sys is a symbolic link, as runc does. */
+int mounts_proc(struct mounts *m);
+/* The host's /sys, read-only, without firmware, power meters and the cgroup tree. */
+int mounts_sys(struct mounts *m);
+/* A tmpfs with the usual device nodes of the host, pts, shm (64 MB) and mqueue. */
+int mounts_dev(struct mounts *m);
+/* The masks of proc and sys; needs dev/null, so comes after mounts_dev(). */
+int mounts_masks(struct mounts *m);
+
+/* Copies of mounts as detached mounts, made in the mount namespace that their fds were opened in.
+ * Returns an fd; -1 if source_fd is -1. */
+int mounts_detach(int source_fd, bool readonly, struct kilnrun_failure *failure, const char *what);
+/* Attaches a detached mount at a path in the rootfs; nothing if it is -1. */
+int mounts_attach(struct mounts *m, int detached, const char *path, const char *stage);

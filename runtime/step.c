@@ -1,0 +1,336 @@
+/* Everything a command's process does before it is the command, in order; see step_run().
+ *
+ * The order is what the kernel allows: layers and binds are taken in the builder's mount namespace,
+ * mounts are made while the builder's user namespace gives the power to, the seccomp filter goes in
+ * after entering the nested user namespace (where CAP_SYS_ADMIN is still held, so that no_new_privs
+ * is not needed) and before capabilities are cut. */
+#include "step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "caps.h"
+#include "mounts.h"
+#include "overlay.h"
+#include "seccomp.h"
+#include "sys.h"
+#include "wire.h"
+
+/* Where a command is looked for when its environment has no PATH; Docker's default. */
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct step {
+    const struct step_setup *setup;
+    struct kilnrun_spec spec;
+    struct kilnrun_failure failure;
+    struct mounts mounts;
+    int overlay;  /* detached, or -1 for the fallback */
+    int files[3]; /* detached copies of resolv.conf, hosts and hostname */
+    int *binds;   /* and of the binds */
+};
+
+static const struct {
+    const char *path, *stage;
+} file_places[3] = {
+    {"/etc/resolv.conf", "resolv.conf"}, {"/etc/hosts", "hosts"}, {"/etc/hostname", "hostname"}};
+
+static int read_spec(struct step *s)
+{
+    int rc = spec_read(s->setup->spec_fd, &s->setup->fds, &s->spec);
+
+    return rc < 0 ? failure_set(&s->failure, rc, "spec", "read the specification") : 0;
+}
+
+/* What a command may expect of its process: nothing of the builder's, nothing of ours. */
+static int reset_process(struct step *s)
+{
+    struct sigaction sa = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int n = 1; n < NSIG; n++)
+        sigaction(n, &sa, NULL); /* fails for KILL, STOP and libc's own */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    umask(022);
+    if (setsid() < 0)
+        return failure_set(&s->failure, -errno, "session", "setsid");
+    return 0;
+}
+
+/* In the builder's mount namespace: copies of what the spec's fds stand for. */
+static int take_sources(struct step *s)
+{
+    const int file_fds[3] = {s->spec.resolv_fd, s->spec.hosts_fd, s->spec.hostname_fd};
+
+    s->overlay = overlay_detached(&s->spec, s->setup->options->overlay, &s->failure);
+    if (s->overlay < 0 && s->overlay != -ENOSYS)
+        return s->overlay;
+    if (s->overlay == -ENOSYS && (s->setup->options->overlay == KILNRUN_OVERLAY_FDS ||
+                                  s->setup->options->overlay == KILNRUN_OVERLAY_PATHS))
+        return failure_set(&s->failure, -ENOSYS, "overlay", "the kernel has no lowerdir+");
+    for (int i = 0; i < 3; i++) {
+        s->files[i] = mounts_detach(file_fds[i], true, &s->failure, file_places[i].path);
+        if (s->failure.error)
+            return s->failure.error;
+    }
+    s->binds = calloc(s->spec.n_binds + 1, sizeof *s->binds);
+    if (!s->binds)
+        return failure_set(&s->failure, -ENOMEM, "bind", "allocate");
+    for (size_t i = 0; i < s->spec.n_binds; i++) {
+        const struct kilnrun_bind *bind = &s->spec.binds[i];
+        s->binds[i] = mounts_detach(bind->source_fd, bind->readonly, &s->failure, bind->target);
+        if (s->binds[i] < 0)
+            return s->binds[i];
+    }
+    return 0;
+}
+
+/* A mount namespace of the step's own, from which nothing propagates back. */
+static int leave_mount_namespace(struct step *s)
+{
+    if (unshare(CLONE_NEWNS) < 0)
+        return failure_set(&s->failure, -errno, "mount namespace", "unshare");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return failure_set(&s->failure, -errno, "mount namespace", "make all mounts private");
+    return 0;
+}
+
+static int mount_root(struct step *s)
+{
+    s->mounts.root = s->overlay >= 0 ? overlay_attach(s->overlay, &s->failure)
+                                     : overlay_by_mount(&s->spec, &s->failure);
+    return s->mounts.root < 0 ? s->mounts.root : 0;
+}
+
+static int mount_files_and_binds(struct step *s)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < 3; i++)
+        rc = mounts_attach(&s->mounts, s->files[i], file_places[i].path, file_places[i].stage);
+    for (size_t i = 0; rc == 0 && i < s->spec.n_binds; i++)
+        rc = mounts_attach(&s->mounts, s->binds[i], s->spec.binds[i].target, "bind");
+    return rc;
+}
+
+static int report_stubs(struct step *s)
+{
+    const struct rootfs_stubs *stubs = &s->mounts.stubs;
+    int rc = 0;
+
+    if (stubs->size > 0)
+        rc = wire_send(s->setup->socket, WIRE_STUBS, 0, stubs->bytes, stubs->size, NULL, 0);
+    return rc < 0 ? failure_set(&s->failure, rc, "report", "list the mount points made") : 0;
+}
+
+static int set_hostname(struct step *s)
+{
+    const char *name = s->spec.hostname;
+
+    if (name[0] && sethostname(name, strlen(name)) < 0)
+        return failure_set(&s->failure, -errno, "hostname", "%s", name);
+    return 0;
+}
+
+/* The overlay becomes the root; all of the host's mounts go. pivot_root(2) explains the two dots:
+ * the old root is stacked on the new one, and the top one of the two is unmounted. */
+static int enter_root(struct step *s)
+{
+    if (fchdir(s->mounts.root) < 0 || sys_pivot_root(".", ".") < 0)
+        return failure_set(&s->failure, -errno, "pivot_root", "enter the rootfs");
+    if (umount2(".", MNT_DETACH) < 0)
+        return failure_set(&s->failure, -errno, "pivot_root", "unmount the host's root");
+    if (chdir("/") < 0)
+        return failure_set(&s->failure, -errno, "pivot_root", "chdir /");
+    return 0;
+}
+
+/* From here on no mount can be made or undone. */
+static int enter_user_namespace(struct step *s)
+{
+    if (setns(s->setup->user_ns, CLONE_NEWUSER) < 0)
+        return failure_set(&s->failure, -errno, "user", "enter the nested user namespace");
+    return 0;
+}
+
+/* With the capabilities that can pass any directory, as runc's first try. */
+static int enter_cwd(struct step *s)
+{
+    if (chdir(s->spec.cwd) < 0)
+        return failure_set(&s->failure, -errno, "cwd", "%s", s->spec.cwd);
+    return 0;
+}
+
+/* The output is handed to the command's user, who may want to open /dev/stdout; as runc does, and
+ * like it not minding if that fails (an id that is not mapped). */
+static int set_stdio(struct step *s)
+{
+    int null = openat(s->mounts.dev, "null", O_RDWR | O_CLOEXEC);
+    struct stat st;
+
+    if (null < 0)
+        return failure_set(&s->failure, -errno, "stdio", "open /dev/null");
+    if (fstat(s->spec.output_fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        (void)!fchown(s->spec.output_fd, s->spec.uid, s->spec.gid);
+    if (dup2(null, 0) < 0 || dup2(s->spec.output_fd, 1) < 0 || dup2(s->spec.output_fd, 2) < 0)
+        return failure_set(&s->failure, -errno, "stdio", "dup2");
+    return 0;
+}
+
+/* With a single id setgroups is denied, and there is no other group to set. */
+static int set_groups(struct step *s)
+{
+    if (!s->setup->options->single_id && setgroups(s->spec.n_groups, s->spec.groups) < 0)
+        return failure_set(&s->failure, -errno, "groups", "setgroups of %zu groups",
+                           s->spec.n_groups);
+    if (setresgid(s->spec.gid, s->spec.gid, s->spec.gid) < 0)
+        return failure_set(&s->failure, -errno, "user", "group id %u (not in the id map?)",
+                           (unsigned)s->spec.gid);
+    return 0;
+}
+
+static int install_filter(struct step *s)
+{
+    int rc = seccomp_install();
+
+    return rc < 0 ? failure_set(&s->failure, rc, "seccomp", "install the filter") : 0;
+}
+
+/* The bounding set while CAP_SETPCAP is there; then the user, which may drop all; then the rest. */
+static int drop_privileges(struct step *s)
+{
+    int rc = caps_cut_bounding();
+
+    if (rc < 0)
+        return failure_set(&s->failure, rc, "capabilities", "cut the bounding set");
+    if (setresuid(s->spec.uid, s->spec.uid, s->spec.uid) < 0)
+        return failure_set(&s->failure, -errno, "user", "user id %u (not in the id map?)",
+                           (unsigned)s->spec.uid);
+    rc = caps_set(s->spec.uid);
+    return rc < 0 ? failure_set(&s->failure, rc, "capabilities", "capset") : 0;
+}
+
+/* 0, 1 and 2 alone outlive execve. */
+static int close_files(struct step *s)
+{
+    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        return failure_set(&s->failure, -errno, "exec", "close_range (Linux 5.11 is needed)");
+    return 0;
+}
+
+/* A regular file that may be executed: 0, or why not. */
+static int executable(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EACCES;
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* Looks a name up in PATH. -ENOENT, or -EACCES if the only ones found cannot be executed. */
+static int find_in_path(const char *name, const char *const *env, char found[PATH_MAX])
+{
+    const char *path = DEFAULT_PATH;
+    int result = -ENOENT;
+
+    for (size_t i = 0; env[i]; i++)
+        if (strncmp(env[i], "PATH=", 5) == 0)
+            path = env[i] + 5;
+    for (;; path++) {
+        size_t length = strcspn(path, ":");
+        int n =
+            snprintf(found, PATH_MAX, "%.*s%s%s", (int)length, path, length > 0 ? "/" : "./", name);
+        int rc = n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : executable(found);
+
+        if (rc == 0)
+            return 0;
+        if (rc == -EACCES)
+            result = rc;
+        path += length;
+        if (*path == 0)
+            return result;
+    }
+}
+
+static int execute(struct step *s)
+{
+    const char *name = s->spec.argv[0];
+    char found[PATH_MAX];
+    int rc = name[0] ? 0 : -ENOENT;
+
+    if (rc == 0 && strchr(name, '/'))
+        rc = snprintf(found, sizeof found, "%s", name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+    else if (rc == 0)
+        rc = find_in_path(name, s->spec.env, found);
+    if (rc < 0)
+        return failure_set(&s->failure, rc, "exec", "%s: not found in PATH", name);
+    rc = wire_send(s->setup->socket, WIRE_STARTED, 0, NULL, 0, NULL, 0);
+    if (rc < 0)
+        return failure_set(&s->failure, rc, "report", "say that the command starts");
+    execve(found, (char *const *)s->spec.argv, (char *const *)s->spec.env);
+    rc = -errno;
+    if (rc == -ENOENT && executable(found) == 0)
+        return failure_set(&s->failure, rc, "exec",
+                           "%s: the interpreter that it names is not in the rootfs", found);
+    return failure_set(&s->failure, rc, "exec", "%s", found);
+}
+
+/* One line an operation. There is no parent-death signal to set: all steps lie in the pid namespace
+ * of the launcher, so the kernel ends them with it, even if they changed credentials (which clears
+ * such a signal) or took it off. */
+static int prepare_and_execute(struct step *s)
+{
+    int rc;
+
+    if ((rc = read_spec(s)) < 0 || (rc = reset_process(s)) < 0 ||
+        /* with the builder's mounts */
+        (rc = take_sources(s)) < 0 || (rc = leave_mount_namespace(s)) < 0 ||
+        /* with mounts of our own, and the power to make more */
+        (rc = mount_root(s)) < 0 ||            /* overlay */
+        (rc = mounts_proc(&s->mounts)) < 0 ||  /* /proc */
+        (rc = mounts_sys(&s->mounts)) < 0 ||   /* /sys */
+        (rc = mounts_dev(&s->mounts)) < 0 ||   /* /dev */
+        (rc = mounts_masks(&s->mounts)) < 0 || /* parts of /proc and /sys */
+        (rc = mount_files_and_binds(s)) < 0 || /* /etc/resolv.conf … */
+        (rc = report_stubs(s)) < 0 ||          /* what had to be made for these */
+        (rc = set_hostname(s)) < 0 ||          /* */
+        (rc = enter_root(s)) < 0 ||            /* pivot_root, unmount the host */
+        (rc = enter_user_namespace(s)) < 0 ||  /* no mounts any more */
+        /* with all capabilities in the nested user namespace */
+        (rc = enter_cwd(s)) < 0 || (rc = set_stdio(s)) < 0 || (rc = set_groups(s)) < 0 ||
+        (rc = install_filter(s)) < 0 || (rc = drop_privileges(s)) < 0 ||
+        /* with nothing left to lose */
+        (rc = close_files(s)) < 0)
+        return rc;
+    return execute(s);
+}
+
+void step_run(const struct step_setup *setup)
+{
+    static struct step s; /* large; there is one step a process */
+
+    s.setup = setup;
+    s.mounts = (struct mounts){.single_id = setup->options->single_id,
+                               .failure = &s.failure,
+                               .root = -1,
+                               .proc = -1,
+                               .sys = -1,
+                               .dev = -1,
+                               .empty = -1};
+    prepare_and_execute(&s);
+    wire_send(setup->socket, WIRE_FAILURE, 0, &s.failure, sizeof s.failure, NULL, 0);
+    _exit(127);
+}

@@ -1,0 +1,16 @@
+/* The process that becomes the command: from the launcher's fork to execve. */
+#pragma once
+
+#include "spec.h"
+
+struct step_setup {
+    const struct kilnrun_options *options;
+    struct spec_fds fds;
+    int spec_fd; /* memory file of the spec */
+    int socket;  /* where to say what happens (wire.h) */
+    int user_ns; /* the nested user namespace */
+};
+
+/* Runs in process 1 of the step's own pid, ipc, uts and cgroup namespaces. Reports a failure on the
+ * socket and exits with it. */
+__attribute__((noreturn)) void step_run(const struct step_setup *setup);

@@ -1,0 +1,34 @@
+/* kiln-builder: started by libkiln inside the namespaces that it needs (uid 0 of a user namespace, or real
+ * root, with a mount namespace of its own). The wire is fd 3: the request comes first, events go back.
+ *
+ * The launcher of the sandbox is forked before anything else, while there is one thread. */
+#include "builder/operation.h"
+#include "builder/run-operation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WIRE_FD 3
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 || fcntl(WIRE_FD, F_SETFD, FD_CLOEXEC) < 0) {
+        fprintf(stderr, "%s is started by kiln, not by hand\n", argv[0]);
+        return 2;
+    }
+    setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive decodes PAX names by it */
+    mallopt(M_ARENA_MAX, 2);        /* arenas a thread cost memory and gain nothing here */
+    umask(022);
+    signal(SIGPIPE, SIG_IGN);
+    /* Nothing that is mounted here is to be seen outside. */
+    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    return kiln_run_operation(WIRE_FD);
+}

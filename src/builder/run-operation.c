@@ -1,0 +1,148 @@
+#include "builder/run-operation.h"
+#include "build/build.h"
+#include "builder/operation.h"
+#include "plan/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+G_DEFINE_QUARK(kiln-operation-error-quark, kiln_operation_error)
+
+typedef struct {
+    const char *name;
+    KilnOperationFunc run;
+    bool sandbox; /* needs the launcher */
+    bool no_store;
+} Entry;
+
+static const Entry operations[] = {
+    {"build", kiln_operation_build, .sandbox = true},
+    {"import", kiln_operation_import},
+    {"load", kiln_operation_load},
+    {"pull", kiln_operation_pull},
+    {"save", kiln_operation_save},
+    {"images", kiln_operation_images},
+    {"inspect", kiln_operation_inspect},
+    {"tag", kiln_operation_tag},
+    {"rmi", kiln_operation_rmi},
+    {"reset", kiln_operation_reset, .no_store = true},
+    {"probe", kiln_operation_probe},
+};
+
+static const Entry *find_operation(const char *name)
+{
+    for (gsize i = 0; name && i < G_N_ELEMENTS(operations); i++)
+        if (strcmp(operations[i].name, name) == 0)
+            return &operations[i];
+    return NULL;
+}
+
+/* The thread that reads the wire after the request. */
+typedef struct {
+    KilnWire *wire;
+    KilnCancel *cancel;
+    KilnRemote *remote;
+} Listener;
+
+static gpointer listen_to_front(gpointer data)
+{
+    Listener *l = data;
+    json_object *message;
+    while ((message = kiln_wire_receive(l->wire))) {
+        const char *kind = kiln_request_text(message, "message");
+        if (g_strcmp0(kind, "cancel") == 0)
+            kiln_cancel_trigger(l->cancel);
+        else if (g_strcmp0(kind, "remote") == 0)
+            kiln_remote_message(l->remote, message);
+        json_object_put(message);
+    }
+    /* The front is gone (or has all it wanted): nobody waits for what is still being done. */
+    kiln_cancel_trigger(l->cancel);
+    kiln_remote_abandon(l->remote);
+    return NULL;
+}
+
+/* Whether the id map holds one id only (a user without subordinate ids): user_namespaces(7). */
+static bool is_single_id(void)
+{
+    g_autofree char *map = NULL;
+    guint64 inside, outside, count;
+    return g_file_get_contents("/proc/self/uid_map", &map, NULL, NULL) &&
+           sscanf(map, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &inside, &outside,
+                  &count) == 3 &&
+           count == 1 && !strchr(g_strchomp(map), '\n');
+}
+
+/* Design, exit codes: 1 the build failed, 2 usage, 3 a host that cannot run it. */
+static int exit_code_of(const GError *error)
+{
+    if (error->domain == KILN_OPERATION_ERROR)
+        return error->code;
+    if (error->domain == KILN_CANCEL_ERROR)
+        return 130;
+    if (g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION) ||
+        g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_MISMATCH) ||
+        g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_VERSION))
+        return 3;
+    return 1;
+}
+
+static void perform(const Entry *entry, KilnOperation *op, const char *root)
+{
+    g_autoptr(GError) error = NULL;
+    json_object *result = NULL;
+    if (!entry->no_store)
+        op->store = kiln_store_open(root, KILN_STORE_SHARED, &error);
+    if (op->store || entry->no_store)
+        result = entry->run(op, &error);
+    if (result)
+        kiln_emit_result(op->emitter, result);
+    else
+        kiln_emit_error(op->emitter, exit_code_of(error), error->message);
+    json_object_put(result);
+}
+
+int kiln_run_operation(int wire_fd)
+{
+    KilnWire *wire = kiln_wire_new(wire_fd);
+    g_autoptr(KilnEmitter) emitter = kiln_emitter_new(wire);
+    json_object *request = kiln_wire_receive(wire);
+    const Entry *entry = request ? find_operation(kiln_request_text(request, "op")) : NULL;
+    const char *root = request ? kiln_request_text(request, "root") : NULL;
+    if (!entry || !root) {
+        kiln_emit_error(emitter, 2, "kiln-builder: unknown operation: kiln and kiln-builder must be of one version");
+        return 2;
+    }
+
+    KilnOperation op = {.request = request, .emitter = emitter};
+    if (entry->sandbox) { /* before the first thread */
+        struct kilnrun_options options = {.single_id = is_single_id()};
+        int r = kilnrun_start(&options, &op.run);
+        if (r < 0) {
+            g_autofree char *text = g_strdup_printf("starting the sandbox's launcher: %s", g_strerror(-r));
+            kiln_emit_error(emitter, 3, text);
+            return 3;
+        }
+    }
+    op.cancel = kiln_cancel_new();
+    op.remote = kiln_remote_new(wire);
+    Listener listener = {wire, op.cancel, op.remote};
+    GThread *thread = g_thread_new("wire", listen_to_front, &listener);
+
+    perform(entry, &op, root);
+
+    /* What follows needs no front: records are confirmed once the disk has what they speak of. */
+    if (op.store && entry->sandbox)
+        kiln_store_confirm(op.store, NULL);
+    if (op.run)
+        kilnrun_stop(op.run);
+    g_clear_pointer(&op.store, kiln_store_close);
+    g_thread_join(thread); /* ends when the front closes the wire */
+    kiln_remote_free(op.remote);
+    kiln_cancel_free(op.cancel);
+    kiln_wire_free(wire);
+    json_object_put(request);
+    return 0;
+}

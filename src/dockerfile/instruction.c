@@ -1,0 +1,378 @@
+#include "dockerfile/instruction.h"
+
+#include <string.h>
+
+#include "dockerfile/excerpt.h"
+#include "dockerfile/grammar.h"
+#include "dockerfile/heredoc.h"
+#include "dockerfile/json.h"
+#include "dockerfile/words.h"
+
+static void flag_free(KilnFlag *flag)
+{
+    g_free(flag->name);
+    g_free(flag->value);
+    g_free(flag);
+}
+
+void kiln_instruction_free(KilnInstruction *i)
+{
+    if (!i)
+        return;
+    g_free(i->keyword);
+    g_free(i->original);
+    g_ptr_array_unref(i->flags);
+    g_ptr_array_unref(i->args);
+    g_ptr_array_unref(i->heredocs);
+    g_array_unref(i->arg_places);
+    kiln_instruction_free(i->trigger);
+    g_free(i);
+}
+
+/* What splitting one instruction needs. */
+typedef struct {
+    const KilnDockerfile *d;
+    const KilnLogicalLine *line;
+    const char *text; /* line->text->str */
+    KilnInstruction *i;
+    KilnSpan rest; /* what follows the keyword and the flags, trimmed */
+} Split;
+
+static void add_arg(Split *s, char *value, KilnSpan span)
+{
+    KilnPlace place = kiln_logical_line_place(s->line, span.start, span.end);
+    g_ptr_array_add(s->i->args, value);
+    g_array_append_val(s->i->arg_places, place);
+}
+
+static void add_arg_text(Split *s, KilnSpan span)
+{
+    add_arg(s, g_strndup(s->text + span.start, span.end - span.start), span);
+}
+
+static void add_line(Split *s, KilnSpan span)
+{
+    add_arg_text(s, span);
+}
+
+static void add_words(Split *s, KilnSpan span)
+{
+    g_autoptr(GArray) words = kiln_words_blank(s->text, span);
+    for (guint n = 0; n < words->len; n++)
+        add_arg_text(s, g_array_index(words, KilnSpan, n));
+}
+
+/* The JSON form if it is that; else *json is false and nothing is added. */
+static bool add_json(Split *s, KilnSpan span, bool *json, GError **error)
+{
+    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(KilnSpan));
+    g_autoptr(GPtrArray) strings = g_ptr_array_new();
+    g_ptr_array_set_free_func(strings, g_free);
+    KilnSpan bad = {span.start, span.end};
+    KilnJsonForm form = kiln_json_strings(s->text, span, strings, spans, &bad);
+    *json = form == KILN_JSON_STRINGS;
+    if (form == KILN_JSON_MIXED || form == KILN_JSON_NUL) {
+        KilnPlace place = kiln_logical_line_place(s->line, bad.start, bad.end);
+        kiln_dockerfile_error(error, s->d, &place, KILN_DOCKERFILE_ERROR_SYNTAX, "%s",
+                              form == KILN_JSON_NUL
+                                  ? "a string of the JSON form holds \\u0000, which no argument can"
+                                  : "the JSON form takes strings only; put quotes around this");
+        return false;
+    }
+    if (*json) {
+        g_ptr_array_set_free_func(strings, NULL);
+        for (guint n = 0; n < strings->len; n++)
+            add_arg(s, g_ptr_array_index(strings, n), g_array_index(spans, KilnSpan, n));
+        s->i->json = true;
+    }
+    return true;
+}
+
+/* The `=` of a word, as an offset, or the word's end. */
+static gsize find_equals(const Split *s, KilnSpan word)
+{
+    const char *equals = memchr(s->text + word.start, '=', word.end - word.start);
+    return equals ? (gsize)(equals - s->text) : word.end;
+}
+
+static void add_pair(Split *s, KilnSpan name, KilnSpan value)
+{
+    add_arg_text(s, name);
+    add_arg_text(s, value);
+}
+
+/* ENV and LABEL. Whether the first word has a "=" decides between the two forms. */
+static bool split_pairs(Split *s, GError **error)
+{
+    g_autoptr(GArray) words = kiln_words_quoted(s->text, s->rest, s->d->escape);
+    if (words->len == 0)
+        return true;
+    KilnSpan first = g_array_index(words, KilnSpan, 0);
+    if (find_equals(s, first) == first.end) {
+        g_autoptr(GArray) parts = kiln_words_blank(s->text, s->rest);
+        KilnSpan name = g_array_index(parts, KilnSpan, 0);
+        if (parts->len < 2) {
+            KilnPlace place = kiln_logical_line_place(s->line, name.start, name.end);
+            kiln_dockerfile_error(error, s->d, &place, KILN_DOCKERFILE_ERROR_ARGUMENT,
+                                  "%s needs a name and a value: %s name=value",
+                                  kiln_instruction_keyword(s->i->kind),
+                                  kiln_instruction_keyword(s->i->kind));
+            return false;
+        }
+        s->i->legacy = true;
+        add_pair(s, name, (KilnSpan){g_array_index(parts, KilnSpan, 1).start, s->rest.end});
+        return true;
+    }
+    for (guint n = 0; n < words->len; n++) {
+        KilnSpan word = g_array_index(words, KilnSpan, n);
+        gsize equals = find_equals(s, word);
+        if (equals == word.end) {
+            g_autofree char *shown =
+                kiln_excerpt_text(s->text + word.start, word.end - word.start);
+            KilnPlace place = kiln_logical_line_place(s->line, word.start, word.end);
+            kiln_dockerfile_error(error, s->d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                                  "%s is not of the form name=value; a value with spaces needs quotes",
+                                  shown);
+            return false;
+        }
+        add_pair(s, (KilnSpan){word.start, equals}, (KilnSpan){equals + 1, word.end});
+    }
+    return true;
+}
+
+static void split_declarations(Split *s)
+{
+    g_autoptr(GArray) words = kiln_words_quoted(s->text, s->rest, s->d->escape);
+    for (guint n = 0; n < words->len; n++) {
+        KilnSpan word = g_array_index(words, KilnSpan, n);
+        gsize equals = find_equals(s, word);
+        add_arg_text(s, (KilnSpan){word.start, equals});
+        if (equals == word.end)
+            add_arg(s, NULL, word);
+        else
+            add_arg_text(s, (KilnSpan){equals + 1, word.end});
+    }
+}
+
+/* HEALTHCHECK: a type, and for CMD a command. */
+static bool split_healthcheck(Split *s, GError **error)
+{
+    KilnSpan type = {s->rest.start, s->rest.start};
+    while (type.end < s->rest.end && !kiln_space_at(s->text + type.end, s->text + s->rest.end))
+        type.end++;
+    if (type.end == type.start)
+        return true;
+    g_autofree char *word = g_strndup(s->text + type.start, type.end - type.start);
+    add_arg(s, g_ascii_strup(word, -1), type);
+    KilnSpan command = kiln_span_trim(s->text, (KilnSpan){type.end, s->rest.end});
+    if (command.start == command.end)
+        return true;
+    bool json;
+    if (!add_json(s, command, &json, error))
+        return false;
+    if (!json)
+        add_line(s, command);
+    return true;
+}
+
+/* ONBUILD: the text as it goes into the configuration, and the same as an instruction. */
+static bool split_trigger(Split *s, gsize behind_keyword, GError **error)
+{
+    if (s->rest.start == s->rest.end)
+        return true;
+    /* BuildKit takes what follows the keyword, blanks at the end included. */
+    gsize start = behind_keyword, n;
+    while ((n = kiln_space_at(s->text + start, s->text + s->line->text->len)) > 0)
+        start += n;
+    add_arg_text(s, (KilnSpan){start, s->line->text->len});
+    s->i->trigger = kiln_instruction_split(s->d, s->line, s->rest.start, error);
+    return s->i->trigger != NULL;
+}
+
+static void split_flags(Split *s)
+{
+    g_autoptr(GArray) words = g_array_new(FALSE, FALSE, sizeof(KilnFlagWord));
+    s->rest = kiln_words_flags(s->text, s->rest, s->d->escape, words);
+    for (guint n = 0; n < words->len; n++) {
+        KilnFlagWord *word = &g_array_index(words, KilnFlagWord, n);
+        KilnFlag *flag = g_new0(KilnFlag, 1);
+        char *equals = strchr(word->text, '=');
+        flag->name = equals ? g_strndup(word->text + 2, (gsize)(equals - word->text) - 2)
+                            : g_strdup(word->text + 2);
+        flag->value = equals ? g_strdup(equals + 1) : NULL;
+        flag->place = kiln_logical_line_place(s->line, word->span.start, word->span.end);
+        g_ptr_array_add(s->i->flags, flag);
+        g_free(word->text);
+    }
+}
+
+static bool split_args(Split *s, gsize behind_keyword, GError **error)
+{
+    bool json = false;
+    switch (kiln_grammar_rule(s->i->kind)->form) {
+    case KILN_FORM_WORDS:
+        add_words(s, s->rest);
+        return true;
+    case KILN_FORM_LINE:
+        if (s->rest.start < s->rest.end)
+            add_line(s, s->rest);
+        return true;
+    case KILN_FORM_JSON_OR_LINE:
+        if (!add_json(s, s->rest, &json, error))
+            return false;
+        if (!json)
+            add_line(s, s->rest);
+        return true;
+    case KILN_FORM_JSON_OR_WORDS:
+        if (!add_json(s, s->rest, &json, error))
+            return false;
+        if (!json)
+            add_words(s, s->rest);
+        return true;
+    case KILN_FORM_PAIRS:
+        return split_pairs(s, error);
+    case KILN_FORM_DECLARATIONS:
+        split_declarations(s);
+        return true;
+    case KILN_FORM_HEALTHCHECK:
+        return split_healthcheck(s, error);
+    case KILN_FORM_TRIGGER:
+        return split_trigger(s, behind_keyword, error);
+    }
+    g_assert_not_reached();
+}
+
+static KilnInstruction *instruction_new(void)
+{
+    KilnInstruction *i = g_new0(KilnInstruction, 1);
+    i->flags = g_ptr_array_new_with_free_func((GDestroyNotify)flag_free);
+    i->args = g_ptr_array_new_with_free_func(g_free);
+    i->heredocs = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_heredoc_free);
+    i->arg_places = g_array_new(FALSE, FALSE, sizeof(KilnPlace));
+    return i;
+}
+
+KilnInstruction *kiln_instruction_split(const KilnDockerfile *d, const KilnLogicalLine *line,
+                                        gsize start, GError **error)
+{
+    const char *text = line->text->str;
+    KilnSpan all = kiln_span_trim(text, (KilnSpan){start, line->text->len});
+    KilnSpan keyword = {all.start, all.start};
+    while (keyword.end < all.end && !strchr(" \t\v\f\r", text[keyword.end]))
+        keyword.end++;
+    g_autofree char *word = g_strndup(text + keyword.start, keyword.end - keyword.start);
+
+    KilnInstructionKind kind;
+    const char *suggestion = NULL;
+    if (!kiln_grammar_find(word, &kind, &suggestion)) {
+        KilnPlace place = kiln_logical_line_place(line, keyword.start, keyword.end);
+        g_autofree char *shown = kiln_excerpt_text(word, strlen(word));
+        kiln_dockerfile_error(error, d, &place, KILN_DOCKERFILE_ERROR_UNKNOWN_INSTRUCTION,
+                              "unknown instruction: %s%s%s%s", shown,
+                              suggestion ? " (did you mean " : "", suggestion ? suggestion : "",
+                              suggestion ? "?)" : "");
+        return NULL;
+    }
+
+    g_autoptr(KilnInstruction) i = instruction_new();
+    i->kind = kind;
+    i->keyword = g_steal_pointer(&word);
+    i->original = g_strndup(text + all.start, all.end - all.start);
+    i->place = kiln_logical_line_place(line, keyword.start, keyword.end);
+    i->place.end_line = line->last_line;
+    i->place.end_column = line->last_column;
+    Split s = {d, line, text, i, {keyword.end, all.end}};
+    split_flags(&s);
+    if (!split_args(&s, keyword.end, error))
+        return NULL;
+    return g_steal_pointer(&i);
+}
+
+bool kiln_instruction_takes_heredocs(const KilnInstruction *i)
+{
+    if (i->trigger)
+        i = i->trigger;
+    return !i->json && (i->kind == KILN_INST_RUN || i->kind == KILN_INST_COPY || i->kind == KILN_INST_ADD);
+}
+
+const char *kiln_instruction_flag(const KilnInstruction *i, const char *name)
+{
+    for (guint n = i->flags->len; n > 0; n--) {
+        const KilnFlag *flag = g_ptr_array_index(i->flags, n - 1);
+        if (strcmp(flag->name, name) == 0)
+            return flag->value ? flag->value : "";
+    }
+    return NULL;
+}
+
+GPtrArray *kiln_instruction_flags(const KilnInstruction *i, const char *name)
+{
+    GPtrArray *values = g_ptr_array_new();
+    for (guint n = 0; n < i->flags->len; n++) {
+        const KilnFlag *flag = g_ptr_array_index(i->flags, n);
+        if (strcmp(flag->name, name) == 0)
+            g_ptr_array_add(values, flag->value ? flag->value : (char *)"");
+    }
+    return values;
+}
+
+bool kiln_instruction_flag_on(const KilnInstruction *i, const char *name)
+{
+    const char *value = kiln_instruction_flag(i, name);
+    return value && g_ascii_strcasecmp(value, "false") != 0;
+}
+
+/* Is the command nothing but one heredoc? */
+static bool is_only_heredoc(const KilnInstruction *i)
+{
+    if (i->kind != KILN_INST_RUN || i->json || i->heredocs->len == 0)
+        return false;
+    const char *line = g_ptr_array_index(i->args, 0);
+    KilnHeredoc *heredoc = kiln_heredoc_word(line, strlen(line));
+    kiln_heredoc_free(heredoc);
+    return heredoc != NULL;
+}
+
+bool kiln_instruction_is_script(const KilnInstruction *i)
+{
+    if (!is_only_heredoc(i))
+        return false;
+    const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, 0);
+    return g_str_has_prefix(heredoc->content, "#!");
+}
+
+char *kiln_instruction_shell_command(const KilnInstruction *i)
+{
+    KilnForm form = kiln_grammar_rule(i->kind)->form;
+    bool healthcheck = form == KILN_FORM_HEALTHCHECK;
+    if (i->json || i->args->len <= healthcheck ||
+        (!healthcheck && form != KILN_FORM_JSON_OR_LINE) || i->kind == KILN_INST_SHELL)
+        return NULL;
+    if (is_only_heredoc(i)) {
+        const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, 0);
+        return g_strdup(heredoc->content);
+    }
+    GString *command = g_string_new(g_ptr_array_index(i->args, healthcheck));
+    for (guint n = 0; n < i->heredocs->len; n++) {
+        const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, n);
+        g_string_append_printf(command, "\n%s%s", heredoc->content, heredoc->name);
+    }
+    return g_string_free(command, FALSE);
+}
+
+const KilnHeredoc *kiln_instruction_heredoc(const KilnInstruction *i, guint n)
+{
+    if (i->heredocs->len == 0 || n >= i->args->len)
+        return NULL;
+    const char *word = g_ptr_array_index(i->args, n);
+    KilnHeredoc *named = kiln_heredoc_word(word, strlen(word));
+    const KilnHeredoc *found = NULL;
+    /* Of two with one name BuildKit uses the last for both. */
+    for (guint at = i->heredocs->len; named && !found && at > 0; at--) {
+        const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, at - 1);
+        if (strcmp(heredoc->name, named->name) == 0)
+            found = heredoc;
+    }
+    kiln_heredoc_free(named);
+    return found;
+}

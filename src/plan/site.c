@@ -1,0 +1,178 @@
+#include <stdarg.h>
+#include <string.h>
+
+#include "dockerfile/expand.h"
+#include "dockerfile/suggest.h"
+#include "plan/plan-private.h"
+
+/* BuildKit's, in convert.go; tools tell its history entries by it. */
+#define HISTORY_COMMENT "buildkit.dockerfile.v0"
+
+void kiln_history_free(KilnHistory *h)
+{
+    if (!h)
+        return;
+    g_free(h->created_by);
+    g_free(h->comment);
+    g_free(h);
+}
+
+KilnHistory *kiln_history_copy(const KilnHistory *h)
+{
+    KilnHistory *copy = g_new0(KilnHistory, 1);
+    copy->created_by = g_strdup(h->created_by);
+    copy->comment = g_strdup(h->comment);
+    copy->step = h->step;
+    return copy;
+}
+
+void kiln_site_history(const KilnSite *site, KilnStep *step, const char *created_by)
+{
+    if (!site->history)
+        return;
+    KilnHistory *h = g_new0(KilnHistory, 1);
+    h->created_by = g_strdup(created_by);
+    h->comment = g_strdup(HISTORY_COMMENT);
+    h->step = step;
+    g_ptr_array_add(site->history, h);
+}
+
+static void fail_in(const KilnSite *site, GError **error, GQuark domain, int code,
+                    const KilnPlace *place, const char *message)
+{
+    g_autofree char *text = site->origin ? g_strdup_printf("%s: %s", site->origin, message)
+                                         : g_strdup(message);
+    if (!site->file) {
+        g_set_error_literal(error, domain, code, text);
+        return;
+    }
+    /* A trigger's own places are in its text, not in the file. */
+    if (!place || site->origin)
+        place = site->place;
+    g_autoptr(GError) placed = NULL;
+    kiln_dockerfile_error(&placed, site->file, place, KILN_DOCKERFILE_ERROR_ARGUMENT, "%s", text);
+    g_set_error_literal(error, domain, code, placed->message);
+}
+
+bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code, const KilnPlace *place,
+                    const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    fail_in(site, error, KILN_PLAN_ERROR, (int)code, place, message);
+    return false;
+}
+
+void kiln_warning_free(KilnDockerfileWarning *w)
+{
+    if (!w)
+        return;
+    g_free(w->text);
+    g_free(w);
+}
+
+void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, ...)
+{
+    if (!site->warnings)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    for (guint i = 0; i < site->warnings->len; i++) {
+        const KilnDockerfileWarning *w = g_ptr_array_index(site->warnings, i);
+        if (w->place.line == site->place->line && strcmp(w->text, text) == 0)
+            return;
+    }
+    KilnDockerfileWarning *w = g_new0(KilnDockerfileWarning, 1);
+    w->text = g_steal_pointer(&text);
+    w->place = *site->place;
+    w->rule = rule;
+    g_ptr_array_add(site->warnings, w);
+}
+
+const KilnPlace *kiln_site_place(const KilnSite *site, guint argument)
+{
+    const GArray *places = site->instruction->arg_places;
+    if (site->origin || !places || argument >= places->len)
+        return site->place;
+    return &g_array_index(places, KilnPlace, argument);
+}
+
+/* ---- expansion ---- */
+
+typedef struct {
+    const KilnSite *site;
+    const char *word;
+} Lookup;
+
+/* Whether every use of an unset variable says what to do then: ${name:-word} and the like. */
+static bool foreseen(const char *word, const char *name)
+{
+    g_autofree char *open = g_strdup_printf("${%s", name);
+    const char *at = strstr(word, open);
+    if (!at)
+        return false;
+    at += strlen(open);
+    return (*at == ':' && at[1]) || *at == '-' || *at == '+' || *at == '?';
+}
+
+static const char *look_up(const char *name, void *data)
+{
+    const Lookup *lookup = data;
+    const KilnSite *site = lookup->site;
+    const char *value = kiln_scope_get(site->scope, name);
+    if (value || kiln_scope_declares(site->scope, name) || foreseen(lookup->word, name))
+        return value;
+    g_autoptr(GPtrArray) names = kiln_scope_names(site->scope);
+    g_ptr_array_add(names, NULL);
+    const char *near = kiln_suggest(name, (const char *const *)names->pdata, false);
+    if (near)
+        kiln_site_warn(site, "UndefinedVar",
+                       "Usage of undefined variable '$%s' (did you mean $%s?)", name, near);
+    else
+        kiln_site_warn(site, "UndefinedVar", "Usage of undefined variable '$%s'", name);
+    return NULL;
+}
+
+static char *placed(const KilnSite *site, char *result, GError *problem, const KilnPlace *place,
+                    GError **error)
+{
+    if (problem) {
+        fail_in(site, error, problem->domain, problem->code, place, problem->message);
+        g_error_free(problem);
+    }
+    return result;
+}
+
+char *kiln_site_word(const KilnSite *site, const char *word, const KilnPlace *place, GError **error)
+{
+    Lookup lookup = {site, word};
+    GError *problem = NULL;
+    char *result = kiln_expand_word(word, site->escape, look_up, &lookup, &problem);
+    return placed(site, result, problem, place, error);
+}
+
+char *kiln_site_raw(const KilnSite *site, const char *text, const KilnPlace *place, GError **error)
+{
+    Lookup lookup = {site, text};
+    GError *problem = NULL;
+    char *result = kiln_expand_raw(text, '\\', look_up, &lookup, &problem);
+    return placed(site, result, problem, place, error);
+}
+
+char *kiln_site_argument(const KilnSite *site, guint argument, GError **error)
+{
+    return kiln_site_word(site, g_ptr_array_index(site->instruction->args, argument),
+                          kiln_site_place(site, argument), error);
+}
+
+char **kiln_site_words(const KilnSite *site, guint argument, GError **error)
+{
+    Lookup lookup = {site, g_ptr_array_index(site->instruction->args, argument)};
+    GError *problem = NULL;
+    char **words = kiln_expand_words(lookup.word, site->escape, look_up, &lookup, &problem);
+    return (char **)placed(site, (char *)words, problem, kiln_site_place(site, argument), error);
+}

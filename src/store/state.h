@@ -1,0 +1,51 @@
+/* What a KilnStore is made of; for src/store/ alone. */
+#pragma once
+
+#include "store/database.h"
+#include "store/error.h"
+#include "store/store.h"
+
+struct KilnStore {
+    char *root;           /* absolute, without symlinks */
+    char *blob_directory; /* root/blobs/sha256 */
+    KilnOwners owners;
+    KilnDatabase *db;
+
+    int root_fd, layers_fd, manifests_fd, blobs_fd, tmp_fd, stub_fd, lock_fd;
+
+    GMutex layers_mutex;
+    GHashTable *layer_fds; /* gint64 → fd + 1 */
+    GHashTable *manifests; /* gint64 → KilnManifest* */
+
+    GMutex session_mutex; /* the folder of this process in tmp/, made when first needed */
+    char *session;        /* its name */
+    int session_fd, session_lock_fd;
+    guint next_work;
+};
+
+struct KilnWork {
+    KilnStore *store;
+    char *name; /* in the session's folder */
+    char *path;
+    int fd;
+    GArray *fds; /* of subdirectories */
+};
+
+/* The folders of the store that hold content, as opened in KilnStore and removed by a reset. */
+#define KILN_STORE_MODE 0700
+
+/* src/store/work.c */
+void kiln_session_close(KilnStore *s);
+/* Removes the folders in tmp/ whose processes are gone. */
+bool kiln_session_clean(KilnStore *s, GError **error);
+
+/* src/store/sweep.c: removes the rows of other boots, and files without a row. Needs the store exclusively. */
+bool kiln_store_sweep(KilnStore *s, GError **error);
+
+/* Byte ranges of `lock`. kind: F_RDLCK, F_WRLCK, F_UNLCK. Returns 0 or a negative errno; -EAGAIN if
+ * another holds it and wait is false. */
+typedef enum {
+    KILN_LOCK_USE = 0,
+    KILN_LOCK_CREATE = 1,
+} KilnLockByte;
+int kiln_lock_set(int fd, KilnLockByte byte, short kind, bool wait);

@@ -1,0 +1,169 @@
+/* Work in progress: tmp/ID/M, where tmp/ID.lock says whether the process of ID lives. */
+#include "store/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOCK_SUFFIX ".lock"
+
+/* Creates and locks tmp/ID.lock for a fresh ID. The lock comes before the folder, so that a cleaner never
+ * sees a folder whose lock it could have. It may catch the file in between: then the name is gone. */
+static bool make_session(KilnStore *s, GError **error)
+{
+    for (int attempt = 0; attempt < 100; attempt++) {
+        g_autofree char *name = g_strdup_printf("%08x", g_random_int());
+        g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
+        int fd = openat(s->tmp_fd, lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == EEXIST)
+            continue;
+        if (fd < 0)
+            return kiln_store_fail(error, errno, "cannot create %s/tmp/%s", s->root, lock);
+        struct stat st;
+        if (kiln_lock_set(fd, KILN_LOCK_USE, F_WRLCK, false) < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0) {
+            close(fd);
+            continue;
+        }
+        if (mkdirat(s->tmp_fd, name, KILN_STORE_MODE) < 0) {
+            kiln_store_fail(error, errno, "cannot create %s/tmp/%s", s->root, name);
+            unlinkat(s->tmp_fd, lock, 0);
+            close(fd);
+            return false;
+        }
+        s->session_lock_fd = fd;
+        s->session = g_steal_pointer(&name);
+        s->session_fd = openat(s->tmp_fd, s->session, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return s->session_fd >= 0 ||
+               kiln_store_fail(error, errno, "cannot open %s/tmp/%s", s->root, s->session);
+    }
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_IO, "cannot create a folder in %s/tmp", s->root);
+    return false;
+}
+
+/* The folder first, then its lock. A failure is left to the next cleaner. */
+static bool remove_session(KilnStore *s, const char *name, GError **error)
+{
+    g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
+    if (!kiln_remove_tree(s->tmp_fd, name, error))
+        return false;
+    unlinkat(s->tmp_fd, lock, 0);
+    return true;
+}
+
+void kiln_session_close(KilnStore *s)
+{
+    if (s->session_fd >= 0)
+        close(s->session_fd);
+    if (s->session != NULL)
+        remove_session(s, s->session, NULL);
+    if (s->session_lock_fd >= 0)
+        close(s->session_lock_fd);
+    s->session_fd = s->session_lock_fd = -1;
+    g_clear_pointer(&s->session, g_free);
+}
+
+/* Takes the lock of a dead process's folder and removes both; leaves it if the lock is held. */
+static bool clean_one(KilnStore *s, const char *name, GError **error)
+{
+    g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
+    int fd = openat(s->tmp_fd, lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? kiln_remove_tree(s->tmp_fd, name, error)
+                               : kiln_store_fail(error, errno, "cannot open %s/tmp/%s", s->root, lock);
+    bool ok = true;
+    if (kiln_lock_set(fd, KILN_LOCK_USE, F_WRLCK, false) == 0)
+        ok = remove_session(s, name, error);
+    close(fd);
+    return ok;
+}
+
+bool kiln_session_clean(KilnStore *s, GError **error)
+{
+    int fd = openat(s->tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (d == NULL) {
+        int errnum = errno;
+        if (fd >= 0)
+            close(fd);
+        return kiln_store_fail(error, errnum, "cannot read %s/tmp", s->root);
+    }
+    bool ok = true;
+    struct dirent *e;
+    while (ok && (e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        g_autofree char *name = g_strdup(e->d_name);
+        if (g_str_has_suffix(name, LOCK_SUFFIX))
+            name[strlen(name) - strlen(LOCK_SUFFIX)] = '\0';
+        ok = clean_one(s, name, error);
+    }
+    closedir(d);
+    return ok;
+}
+
+KilnWork *kiln_work_new(KilnStore *s, GError **error)
+{
+    g_mutex_lock(&s->session_mutex);
+    bool ok = s->session_fd >= 0 || make_session(s, error);
+    guint number = ++s->next_work;
+    g_mutex_unlock(&s->session_mutex);
+    if (!ok)
+        return NULL;
+    g_autofree char *name = g_strdup_printf("%u", number);
+    g_autofree char *path = g_strdup_printf("%s/tmp/%s/%s", s->root, s->session, name);
+    int fd = -1;
+    if (mkdirat(s->session_fd, name, KILN_STORE_MODE) < 0 ||
+        (fd = openat(s->session_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
+        kiln_store_fail(error, errno, "cannot create %s", path);
+        return NULL;
+    }
+    KilnWork *w = g_new0(KilnWork, 1);
+    w->store = s;
+    w->name = g_steal_pointer(&name);
+    w->path = g_steal_pointer(&path);
+    w->fd = fd;
+    w->fds = g_array_new(FALSE, FALSE, sizeof(int));
+    return w;
+}
+
+void kiln_work_free(KilnWork *w)
+{
+    if (w == NULL)
+        return;
+    for (guint i = 0; i < w->fds->len; i++)
+        close(g_array_index(w->fds, int, i));
+    g_array_unref(w->fds);
+    close(w->fd);
+    kiln_remove_tree(w->store->session_fd, w->name, NULL); /* else removed with the session */
+    g_free(w->name);
+    g_free(w->path);
+    g_free(w);
+}
+
+int kiln_work_fd(const KilnWork *w)
+{
+    return w->fd;
+}
+
+const char *kiln_work_path(const KilnWork *w)
+{
+    return w->path;
+}
+
+int kiln_work_mkdir(KilnWork *w, const char *name, GError **error)
+{
+    int fd = -1;
+    if (mkdirat(w->fd, name, 0755) < 0 ||
+        (fd = openat(w->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0 ||
+        fchmod(fd, 0755) < 0) { /* whatever the umask says: it may become a layer's root */
+        kiln_store_fail(error, errno, "cannot create %s/%s", w->path, name);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    g_array_append_val(w->fds, fd);
+    return fd;
+}
