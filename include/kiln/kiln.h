@@ -14,7 +14,8 @@
  *
  * Operations, their keys, and the JSON document of their result ("[]": kiln_request_add, several
  * values; "flag": kiln_request_set with "true"). Paths must be absolute. Every operation takes
- * "root" (the store's directory; default: kiln_default_root()).
+ * "root" (the store's directory; default: kiln_default_root()) and "libexec" (where kiln-builder and
+ * kiln-remote are; default: $KILN_LIBEXEC, else beside the running program, else where kiln was installed).
  *
  *   build    context, file (default CONTEXT/Dockerfile), target, tags[], build_args[] "K=V" or "K"
  *            (value from the environment), labels[] "K=V", no_cache flag, pull "missing"|"always"|
@@ -68,6 +69,10 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error);
 /* Waits for the next event; NULL when the operation has ended. Credentials, registries and the like are
  * dealt with inside, as the calling user. */
 const KilnEvent *kiln_session_next(KilnSession *s);
+
+/* For a caller with a clock of its own to serve: waits at most so long. True if kiln_session_next() would not
+ * wait (an event is here, or the operation has ended). */
+bool kiln_session_wait(KilnSession *s, int milliseconds);
 
 /* Asks the operation to end: the first time cleanly (commands get SIGTERM, then SIGKILL after 10 s), the
  * second time at once. Async-signal-safe. kiln_session_next() goes on to give events until the end. */

@@ -48,8 +48,8 @@ static bool read_directive(const char *line, gsize length, guint number, const c
     return true;
 }
 
-/* The value of a directive that is found by itself, before the file is parsed: syntax and check. Its
- * line must begin with the prefix; a shebang line before it is passed over. */
+/* The value of a directive that is found by itself, before the file is parsed: syntax and check.
+ * Its line must begin with the prefix; a shebang line before it is passed over. */
 static char *find_directive(const char *text, gsize size, const char *prefix, const char *name,
                             KilnPlace *place)
 {
@@ -103,10 +103,11 @@ static bool read_syntax(KilnDockerfile *d, const char *text, gsize size, GError 
     if (is_builtin_frontend(reference))
         return true;
     g_autofree char *shown = kiln_excerpt_text(reference, strlen(reference));
-    kiln_dockerfile_error(error, d, &place, KILN_DOCKERFILE_ERROR_FRONTEND,
-                          "the file asks for the frontend %s, and only docker/dockerfile is built in; "
-                          "remove the line if the file is an ordinary Dockerfile",
-                          shown);
+    kiln_dockerfile_error(
+        error, d, &place, KILN_DOCKERFILE_ERROR_FRONTEND,
+        "the file asks for the frontend %s, and only docker/dockerfile is built in; "
+        "remove the line if the file is an ordinary Dockerfile",
+        shown);
     return false;
 }
 

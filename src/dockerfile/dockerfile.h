@@ -20,10 +20,24 @@ typedef enum {
 } KilnDockerfileError;
 
 typedef enum {
-    KILN_INST_FROM, KILN_INST_RUN, KILN_INST_CMD, KILN_INST_LABEL, KILN_INST_MAINTAINER,
-    KILN_INST_EXPOSE, KILN_INST_ENV, KILN_INST_ADD, KILN_INST_COPY, KILN_INST_ENTRYPOINT,
-    KILN_INST_VOLUME, KILN_INST_USER, KILN_INST_WORKDIR, KILN_INST_ARG, KILN_INST_ONBUILD,
-    KILN_INST_STOPSIGNAL, KILN_INST_HEALTHCHECK, KILN_INST_SHELL,
+    KILN_INST_FROM,
+    KILN_INST_RUN,
+    KILN_INST_CMD,
+    KILN_INST_LABEL,
+    KILN_INST_MAINTAINER,
+    KILN_INST_EXPOSE,
+    KILN_INST_ENV,
+    KILN_INST_ADD,
+    KILN_INST_COPY,
+    KILN_INST_ENTRYPOINT,
+    KILN_INST_VOLUME,
+    KILN_INST_USER,
+    KILN_INST_WORKDIR,
+    KILN_INST_ARG,
+    KILN_INST_ONBUILD,
+    KILN_INST_STOPSIGNAL,
+    KILN_INST_HEALTHCHECK,
+    KILN_INST_SHELL,
 } KilnInstructionKind;
 
 typedef struct {
@@ -38,40 +52,40 @@ typedef struct {
 } KilnFlag;
 
 typedef struct {
-    char *name; /* the word after "<<" without quotes and "-" */
+    char *name;    /* the word after "<<" without quotes and "-" */
     char *content; /* line ends as in the file, the last one included */
-    bool expand; /* the word was not quoted */
-    bool chomp;  /* "<<-": leading tabs are already removed from content */
+    bool expand;   /* the word was not quoted */
+    bool chomp;    /* "<<-": leading tabs are already removed from content */
     KilnPlace place;
 } KilnHeredoc;
 
 /* One instruction. Arguments are unexpanded; what they are depends on the kind:
- *   FROM        image [, stage name]         (flag platform; the name is lower-cased: stages are found
- *               case-insensitively)
- *   RUN, CMD, ENTRYPOINT, SHELL, VOLUME      json: the strings; else one string, the shell command line
- *               (VOLUME in word form: the words; SHELL is always json)
- *   COPY, ADD   sources …, destination       (json form or words)
- *   ENV, LABEL  name, value, name, value …   (the old "ENV name value" form gives one pair; legacy set)
- *   ARG         name, value, …               (a NULL value: declared without default)
- *   EXPOSE      words, in the order written;  USER, WORKDIR, STOPSIGNAL, MAINTAINER: one string
- *   HEALTHCHECK "NONE", or "CMD" and then as RUN (json tells)   (flags interval, timeout …)
- *   ONBUILD     one string, the text of the trigger instruction, with its heredocs as written, as it
- *               goes into the image's configuration; `trigger` is the same parsed
- * In word form quotes and escapes are still there (kiln_expand_word() removes them). In json form the
- * quotes of JSON are gone; BuildKit still expands the strings of COPY, ADD and VOLUME as words. Values of
- * flags have lost one level of quotes and escapes already, as in BuildKit, and are then expanded as words. */
+ *   FROM        image [, stage name]         (flag platform; the name is lower-cased: stages are
+ * found case-insensitively) RUN, CMD, ENTRYPOINT, SHELL, VOLUME      json: the strings; else one
+ * string, the shell command line (VOLUME in word form: the words; SHELL is always json) COPY, ADD
+ * sources …, destination       (json form or words) ENV, LABEL  name, value, name, value …   (the
+ * old "ENV name value" form gives one pair; legacy set) ARG         name, value, …               (a
+ * NULL value: declared without default) EXPOSE      words, in the order written;  USER, WORKDIR,
+ * STOPSIGNAL, MAINTAINER: one string HEALTHCHECK "NONE", or "CMD" and then as RUN (json tells)
+ * (flags interval, timeout …) ONBUILD     one string, the text of the trigger instruction, with its
+ * heredocs as written, as it goes into the image's configuration; `trigger` is the same parsed In
+ * word form quotes and escapes are still there (kiln_expand_word() removes them). In json form the
+ * quotes of JSON are gone; BuildKit still expands the strings of COPY, ADD and VOLUME as words.
+ * Values of flags have lost one level of quotes and escapes already, as in BuildKit, and are then
+ * expanded as words. */
 typedef struct KilnInstruction KilnInstruction;
 struct KilnInstruction {
     KilnInstructionKind kind;
     char *keyword;  /* as written */
-    char *original; /* the whole instruction as written, continuations joined as in Docker's history */
-    GPtrArray *flags;    /* KilnFlag* */
-    GPtrArray *args;     /* char*, may hold NULL (ARG) */
+    char *original; /* the whole instruction as written, continuations joined as in Docker's history
+                     */
+    GPtrArray *flags; /* KilnFlag* */
+    GPtrArray *args;  /* char*, may hold NULL (ARG) */
     bool json;
     bool legacy;
     GPtrArray *heredocs; /* KilnHeredoc*, in order of appearance */
     KilnPlace place;
-    GArray *arg_places;  /* KilnPlace, one for each of args */
+    GArray *arg_places;       /* KilnPlace, one for each of args */
     KilnInstruction *trigger; /* ONBUILD only, else NULL */
 };
 
@@ -82,19 +96,20 @@ typedef struct {
 } KilnDockerfileWarning;
 
 typedef struct {
-    char *name; /* as given, for messages: "Dockerfile" */
-    char escape; /* '\\' or '`' */
-    char *syntax; /* value of the syntax directive, or NULL */
-    char *check;  /* value of the check directive ("skip=…;error=true"), or NULL */
+    char *name;              /* as given, for messages: "Dockerfile" */
+    char escape;             /* '\\' or '`' */
+    char *syntax;            /* value of the syntax directive, or NULL */
+    char *check;             /* value of the check directive ("skip=…;error=true"), or NULL */
     GPtrArray *instructions; /* KilnInstruction* */
     GPtrArray *warnings;     /* KilnDockerfileWarning* */
-    char **lines; /* the source, for quoting in messages; NULL-terminated */
+    char **lines;            /* the source, for quoting in messages; NULL-terminated */
 } KilnDockerfile;
 
 /* Parses a whole file. Errors are one message that begins with "NAME:LINE:COLUMN: ", says what is
  * wrong and what to try ("unknown instruction: RUM (did you mean RUN?)"), and quotes the line
- * beneath. When several instructions are wrong the message holds one such block for each, in the order of
- * the file; the code is that of the first. A heredoc is read for RUN, COPY and ADD. At most 16 MiB. */
+ * beneath. When several instructions are wrong the message holds one such block for each, in the
+ * order of the file; the code is that of the first. A heredoc is read for RUN, COPY and ADD. At
+ * most 16 MiB. */
 KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *name,
                                       GError **error);
 void kiln_dockerfile_free(KilnDockerfile *d);
@@ -106,27 +121,31 @@ KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GErr
 void kiln_instruction_free(KilnInstruction *i);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnInstruction, kiln_instruction_free)
 
-/* The value of a flag: NULL if it was not given, "" if it was given without a value. For a flag given
- * several times the last; kiln_instruction_flags() gives all (free the array, not the strings). */
+/* The value of a flag: NULL if it was not given, "" if it was given without a value. For a flag
+ * given several times the last; kiln_instruction_flags() gives all (free the array, not the
+ * strings). */
 const char *kiln_instruction_flag(const KilnInstruction *i, const char *name);
 GPtrArray *kiln_instruction_flags(const KilnInstruction *i, const char *name);
 const char *kiln_instruction_keyword(KilnInstructionKind kind); /* upper case */
-/* A flag that is on or off: "--link" and "--link=true" are on; absent and "--link=false" are off. */
+/* A flag that is on or off: "--link" and "--link=true" are on; absent and "--link=false" are off.
+ */
 bool kiln_instruction_flag_on(const KilnInstruction *i, const char *name);
 
-/* The text that a shell-form RUN, CMD, ENTRYPOINT or HEALTHCHECK hands to the shell as the argument after
+/* The text that a shell-form RUN, CMD, ENTRYPOINT or HEALTHCHECK hands to the shell as the argument
+ * after
  * "-c", heredocs included, as BuildKit forms it (dockerfile2llb, dispatchRun):
  *   - no heredoc: the command line;
  *   - nothing but one heredoc ("RUN <<EOF"): its body, whatever the shell is;
  *   - else the command line followed by the bodies and their end words, for the shell to read.
  * NULL for json form and for other instructions. Free with g_free(). */
 char *kiln_instruction_shell_command(const KilnInstruction *i);
-/* A RUN that is nothing but one heredoc whose body begins with "#!". BuildKit makes a read-only file
- * /dev/pipes/NAME (mode 0755; NAME and body: heredocs[0]) and hands that path to the shell, after "-c", as the
- * whole command, so the kernel reads the shebang. kiln_instruction_shell_command() gives the body all the same. */
+/* A RUN that is nothing but one heredoc whose body begins with "#!". BuildKit makes a read-only
+ * file /dev/pipes/NAME (mode 0755; NAME and body: heredocs[0]) and hands that path to the shell,
+ * after "-c", as the whole command, so the kernel reads the shebang.
+ * kiln_instruction_shell_command() gives the body all the same. */
 bool kiln_instruction_is_script(const KilnInstruction *i);
-/* The heredoc that args[n] of a COPY or ADD stands for (its file name in the destination is the heredoc's
- * name), or NULL if it is an ordinary source. */
+/* The heredoc that args[n] of a COPY or ADD stands for (its file name in the destination is the
+ * heredoc's name), or NULL if it is an ordinary source. */
 const KilnHeredoc *kiln_instruction_heredoc(const KilnInstruction *i, guint n);
 
 /* Makes an error of this module's form at a place of the file: prefix, message, quoted line. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define TEXT_LIMIT 60 /* bytes of a text in a message */
+#define TEXT_LIMIT 60  /* bytes of a text in a message */
 #define LINE_BEFORE 60 /* bytes of a line shown before … */
 #define LINE_AFTER 60  /* … and from the column on */
 

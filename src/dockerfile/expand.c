@@ -94,7 +94,8 @@ static const char *get(const Lex *lex, const char *name)
     return lex->mode->lookup ? lex->mode->lookup(name, lex->mode->data) : NULL;
 }
 
-/* A variable's name: letters, digits and "_", only digits, or one special character ("$?"). May be empty. */
+/* A variable's name: letters, digits and "_", only digits, or one special character ("$?"). May be
+ * empty. */
 static char *lex_name(Lex *lex)
 {
     const char *start = lex->at;
@@ -143,7 +144,8 @@ static char *lex_operand(Lex *lex, char stop, bool pattern, const char *missing,
 static bool bad_operator(const char *name, const char *op, GError **error)
 {
     g_autofree char *shown = kiln_excerpt_text(op, strlen(op));
-    return fail(error, "${%s%s…}: unsupported operator %s; there are :- - :+ + :? ? # ## %% %%%% / //",
+    return fail(error,
+                "${%s%s…}: unsupported operator %s; there are :- - :+ + :? ? # ## %% %%%% / //",
                 name, shown, shown);
 }
 
@@ -324,7 +326,8 @@ static bool lex_double_quote(Lex *lex, GString *out, GError **error)
                 g_string_append_c(out, c);
             if (at_end(lex))
                 break;
-            /* Between double quotes only these can be escaped; before others the character stays. */
+            /* Between double quotes only these can be escaped; before others the character stays.
+             */
             if (*lex->at == '"' || *lex->at == '$' || *lex->at == lex->mode->escape)
                 c = *lex->at++;
         }

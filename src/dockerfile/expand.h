@@ -9,13 +9,14 @@
 /* The value of a variable, or NULL if it is not set. */
 typedef const char *(*KilnLookupFunc)(const char *name, void *data);
 
-/* Expands a word and removes its quotes. Free with g_free(). Errors are KILN_DOCKERFILE_ERROR_EXPANSION,
- * without a place: the caller adds it. */
+/* Expands a word and removes its quotes. Free with g_free(). Errors are
+ * KILN_DOCKERFILE_ERROR_EXPANSION, without a place: the caller adds it. */
 char *kiln_expand_word(const char *word, char escape, KilnLookupFunc lookup, void *data,
                        GError **error);
 
-/* The same, without quote removal: heredoc bodies of COPY and ADD. As in BuildKit an escape character before
- * any character still goes; BuildKit gives '\\' here whatever the escape directive says. */
+/* The same, without quote removal: heredoc bodies of COPY and ADD. As in BuildKit an escape
+ * character before any character still goes; BuildKit gives '\\' here whatever the escape directive
+ * says. */
 char *kiln_expand_raw(const char *word, char escape, KilnLookupFunc lookup, void *data,
                       GError **error);
 

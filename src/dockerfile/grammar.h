@@ -4,12 +4,12 @@
 #include "dockerfile/dockerfile.h"
 
 typedef enum {
-    KILN_FORM_WORDS,         /* words that blanks divide */
-    KILN_FORM_LINE,          /* the rest of the line is one string */
+    KILN_FORM_WORDS, /* words that blanks divide */
+    KILN_FORM_LINE,  /* the rest of the line is one string */
     KILN_FORM_JSON_OR_LINE,
     KILN_FORM_JSON_OR_WORDS,
-    KILN_FORM_PAIRS,         /* name=value …, or the old "name value" */
-    KILN_FORM_DECLARATIONS,  /* name or name=value … */
+    KILN_FORM_PAIRS,        /* name=value …, or the old "name value" */
+    KILN_FORM_DECLARATIONS, /* name or name=value … */
     KILN_FORM_HEALTHCHECK,
     KILN_FORM_TRIGGER,
 } KilnForm;
@@ -31,7 +31,8 @@ typedef struct {
 
 const KilnRule *kiln_grammar_rule(KilnInstructionKind kind);
 
-/* Looks a keyword up, in any case. On failure *suggestion is the keyword that may have been meant, or NULL. */
+/* Looks a keyword up, in any case. On failure *suggestion is the keyword that may have been meant,
+ * or NULL. */
 bool kiln_grammar_find(const char *keyword, KilnInstructionKind *kind, const char **suggestion);
 
 /* The flag's rule, or NULL; then *suggestion may be the name that was meant. */

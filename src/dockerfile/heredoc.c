@@ -58,14 +58,16 @@ KilnHeredoc *kiln_heredoc_word(const char *word, gsize length)
     return heredoc;
 }
 
-/* Where a word of the lexer stands in the line. The lexer keeps quotes, escapes and unset variables, so that it
- * is found literally; *from moves on behind it. */
+/* Where a word of the lexer stands in the line. The lexer keeps quotes, escapes and unset variables, so
+ * that the word is nearly always found literally; *from moves on behind it. */
 static KilnPlace place_of(const KilnLogicalLine *line, const char *word, gsize *from,
                           const KilnPlace *fallback)
 {
     const char *found = strstr(line->text->str + *from, word);
-    if (!found)
+    if (!found) {
+        *from = line->text->len; /* once is enough: a line can have very many words */
         return *fallback;
+    }
     gsize start = (gsize)(found - line->text->str);
     *from = start + strlen(word);
     return kiln_logical_line_place(line, start, *from);

@@ -35,8 +35,12 @@ typedef struct {
     const KilnLogicalLine *line;
     const char *text; /* line->text->str */
     KilnInstruction *i;
-    KilnSpan rest; /* what follows the keyword and the flags, trimmed */
+    KilnSpan rest;  /* what follows the keyword and the flags, trimmed */
+    bool triggered; /* it stands behind ONBUILD */
 } Split;
+
+static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *line, gsize start,
+                              bool triggered, GError **error);
 
 static void add_arg(Split *s, char *value, KilnSpan span)
 {
@@ -127,12 +131,11 @@ static bool split_pairs(Split *s, GError **error)
         KilnSpan word = g_array_index(words, KilnSpan, n);
         gsize equals = find_equals(s, word);
         if (equals == word.end) {
-            g_autofree char *shown =
-                kiln_excerpt_text(s->text + word.start, word.end - word.start);
+            g_autofree char *shown = kiln_excerpt_text(s->text + word.start, word.end - word.start);
             KilnPlace place = kiln_logical_line_place(s->line, word.start, word.end);
-            kiln_dockerfile_error(error, s->d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
-                                  "%s is not of the form name=value; a value with spaces needs quotes",
-                                  shown);
+            kiln_dockerfile_error(
+                error, s->d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                "%s is not of the form name=value; a value with spaces needs quotes", shown);
             return false;
         }
         add_pair(s, (KilnSpan){word.start, equals}, (KilnSpan){equals + 1, word.end});
@@ -178,14 +181,15 @@ static bool split_healthcheck(Split *s, GError **error)
 /* ONBUILD: the text as it goes into the configuration, and the same as an instruction. */
 static bool split_trigger(Split *s, gsize behind_keyword, GError **error)
 {
-    if (s->rest.start == s->rest.end)
+    /* An ONBUILD behind ONBUILD will be refused, and is not followed into any depth. */
+    if (s->rest.start == s->rest.end || s->triggered)
         return true;
     /* BuildKit takes what follows the keyword, blanks at the end included. */
     gsize start = behind_keyword, n;
     while ((n = kiln_space_at(s->text + start, s->text + s->line->text->len)) > 0)
         start += n;
     add_arg_text(s, (KilnSpan){start, s->line->text->len});
-    s->i->trigger = kiln_instruction_split(s->d, s->line, s->rest.start, error);
+    s->i->trigger = split(s->d, s->line, s->rest.start, true, error);
     return s->i->trigger != NULL;
 }
 
@@ -252,8 +256,8 @@ static KilnInstruction *instruction_new(void)
     return i;
 }
 
-KilnInstruction *kiln_instruction_split(const KilnDockerfile *d, const KilnLogicalLine *line,
-                                        gsize start, GError **error)
+static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *line, gsize start,
+                              bool triggered, GError **error)
 {
     const char *text = line->text->str;
     KilnSpan all = kiln_span_trim(text, (KilnSpan){start, line->text->len});
@@ -281,18 +285,25 @@ KilnInstruction *kiln_instruction_split(const KilnDockerfile *d, const KilnLogic
     i->place = kiln_logical_line_place(line, keyword.start, keyword.end);
     i->place.end_line = line->last_line;
     i->place.end_column = line->last_column;
-    Split s = {d, line, text, i, {keyword.end, all.end}};
+    Split s = {d, line, text, i, {keyword.end, all.end}, triggered};
     split_flags(&s);
     if (!split_args(&s, keyword.end, error))
         return NULL;
     return g_steal_pointer(&i);
 }
 
+KilnInstruction *kiln_instruction_split(const KilnDockerfile *d, const KilnLogicalLine *line,
+                                        gsize start, GError **error)
+{
+    return split(d, line, start, false, error);
+}
+
 bool kiln_instruction_takes_heredocs(const KilnInstruction *i)
 {
     if (i->trigger)
         i = i->trigger;
-    return !i->json && (i->kind == KILN_INST_RUN || i->kind == KILN_INST_COPY || i->kind == KILN_INST_ADD);
+    return !i->json &&
+           (i->kind == KILN_INST_RUN || i->kind == KILN_INST_COPY || i->kind == KILN_INST_ADD);
 }
 
 const char *kiln_instruction_flag(const KilnInstruction *i, const char *name)

@@ -151,7 +151,8 @@ static bool read_key(Reader *r, const GString *open)
     return read_string(r, ignored, &(bool){false}) && take(r, ':');
 }
 
-/* Any value. `open` is the stack of closing brackets awaited, so that hostile nesting costs no C stack. */
+/* Any value. `open` is the stack of closing brackets awaited, so that hostile nesting costs no C
+ * stack. */
 static bool skip_value(Reader *r)
 {
     g_autoptr(GString) open = g_string_new(NULL);

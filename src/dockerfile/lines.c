@@ -38,7 +38,8 @@ bool kiln_reader_physical(KilnLineReader *reader, const char **start, gsize *len
     return true;
 }
 
-/* Takes a continuation off the end of a line: the escape character, not doubled, with blanks behind it. */
+/* Takes a continuation off the end of a line: the escape character, not doubled, with blanks behind
+ * it. */
 static bool trim_continuation(const char *start, gsize *length, char escape)
 {
     gsize n = *length;
@@ -91,9 +92,8 @@ bool kiln_reader_logical(KilnLineReader *reader, KilnLogicalLine *line)
         if (begun)
             skip = 0;
         begun = true;
-        open = trim_continuation(start + skip, &(gsize){0}, reader->escape);
         gsize kept = length - skip;
-        trim_continuation(start + skip, &kept, reader->escape);
+        open = trim_continuation(start + skip, &kept, reader->escape);
         append(line, reader->line, start, skip, skip + kept);
     }
     return begun;

@@ -1,5 +1,5 @@
-/* Lines of a Dockerfile: physical ones, and logical ones with continuations joined as BuildKit's parser
- * joins them. Every byte of a logical line still knows its line and column. */
+/* Lines of a Dockerfile: physical ones, and logical ones with continuations joined as BuildKit's
+ * parser joins them. Every byte of a logical line still knows its line and column. */
 #pragma once
 
 #include "dockerfile/dockerfile.h"

@@ -53,7 +53,8 @@ static bool compile(Text *p, const char *pattern, GError **error)
             /* "}" and "/" are escaped for the sake of ${} alone. */
             if (c == 0 || c > 0x7f || !strchr("*?\\}/", (int)c)) {
                 g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_EXPANSION,
-                            "the pattern %s has a \\ that is before neither * nor ? nor \\", pattern);
+                            "the pattern %s has a \\ that is before neither * nor ? nor \\",
+                            pattern);
                 return false;
             }
         } else if (c == '*') {
@@ -205,8 +206,8 @@ char *kiln_pattern_trim(const char *pattern, const char *value, bool at_end, boo
                   : g_strdup(value + text.offsets[end]);
 }
 
-/* For each place of the text, whether some match begins there: the reversed pattern read over the text
- * from its end. */
+/* For each place of the text, whether some match begins there: the reversed pattern read over the
+ * text from its end. */
 static guint8 *match_starts(const Text *pattern, const Text *value)
 {
     guint8 *starts = g_new0(guint8, value->length + 1);
@@ -232,7 +233,7 @@ char *kiln_pattern_replace(const char *pattern, const char *value, const char *r
     g_autofree guint8 *starts = match_starts(&p, &text);
     g_auto(Matcher) m = matcher_new(p.chars, p.length);
     GString *out = g_string_new(NULL);
-    gsize copied = 0;  /* what is before this is in `out` */
+    gsize copied = 0;   /* what is before this is in `out` */
     gssize before = -1; /* end of the match before */
     for (gsize at = 0; at <= text.length;) {
         gssize end = starts[at] ? match_end(&m, &text, at, true) : -1;

@@ -1,6 +1,8 @@
-/* Patterns of ${v#p}, ${v%p} and ${v/p/r}: "*" is any text, "?" any character (neither matches a newline),
+/* Patterns of ${v#p}, ${v%p} and ${v/p/r}: "*" is any text, "?" any character (neither matches a
+ * newline),
  * "\" takes the meaning from "*", "?" and "\". No brackets, as in BuildKit.
- * Errors are KILN_DOCKERFILE_ERROR_EXPANSION. Work is bounded: pattern length times value length below 2^31. */
+ * Errors are KILN_DOCKERFILE_ERROR_EXPANSION. Work is bounded: pattern length times value length
+ * below 2^31. */
 #pragma once
 
 #include <glib.h>

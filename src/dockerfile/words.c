@@ -26,7 +26,8 @@ gsize kiln_space_at(const char *p, const char *end)
     guchar c = (guchar)*p;
     if (c == ' ' || (c >= '\t' && c <= '\r'))
         return 1;
-    /* White space beyond ASCII begins with one of these bytes: C2 85, C2 A0, E1 9A 80, E2 8x xx, E3 80 80. */
+    /* White space beyond ASCII begins with one of these bytes: C2 85, C2 A0, E1 9A 80, E2 8x xx, E3
+     * 80 80. */
     if (c != 0xC2 && (c < 0xE1 || c > 0xE3))
         return 0;
     gunichar wide = g_utf8_get_char_validated(p, end - p);

@@ -1,4 +1,5 @@
-/* Splitting a logical line to words and flags. Nothing is expanded; quotes only keep words together. */
+/* Splitting a logical line to words and flags. Nothing is expanded; quotes only keep words
+ * together. */
 #pragma once
 
 #include "dockerfile/dockerfile.h"
@@ -26,7 +27,7 @@ typedef struct {
     char *text;
 } KilnFlagWord;
 
-/* Takes the words that begin with "--" off the front of a range, up to the first other word or a "--"
- * that stands alone (which goes too). Appends KilnFlagWord; the caller frees their text. Returns what is
- * left, trimmed. */
+/* Takes the words that begin with "--" off the front of a range, up to the first other word or a
+ * "--" that stands alone (which goes too). Appends KilnFlagWord; the caller frees their text.
+ * Returns what is left, trimmed. */
 KilnSpan kiln_words_flags(const char *text, KilnSpan span, char escape, GArray *flags);

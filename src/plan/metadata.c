@@ -37,31 +37,6 @@ static void once(const KilnSite *site, const KilnPlace **said)
     *said = site->place;
 }
 
-/* Names like API_KEY or github_token, but not PUBLIC_KEY (BuildKit's rule and words). */
-static bool looks_secret(const char *name)
-{
-    static const char *const secret[] = {"apikey", "auth",   "credential", "credentials", "key",
-                                         "password", "pword", "passwd", "secret", "token", NULL};
-    static const char *const harmless[] = {"public", "file", "version", NULL};
-    g_autofree char *lower = g_ascii_strdown(name, -1);
-    g_auto(GStrv) parts = g_strsplit(lower, "_", -1);
-    bool found = false;
-    for (char **part = parts; *part; part++) {
-        if (g_strv_contains(harmless, *part))
-            return false;
-        found = found || g_strv_contains(secret, *part);
-    }
-    return found;
-}
-
-static void warn_secret(const KilnSite *site, const char *name)
-{
-    if (looks_secret(name))
-        kiln_site_warn(site, "SecretsUsedInArgOrEnv",
-                       "Do not use ARG or ENV instructions for sensitive data (%s \"%s\")",
-                       kiln_instruction_keyword(site->instruction->kind), name);
-}
-
 /* All pairs are expanded with what was in force before the instruction, and then set. */
 static bool pairs(const KilnSite *site, GPtrArray *expanded, GError **error)
 {
@@ -90,7 +65,7 @@ static bool env_or_label(KilnSite *site, GError **error)
         const char *name = g_ptr_array_index(list, i), *value = g_ptr_array_index(list, i + 1);
         g_string_append_printf(text, "%s%s=%s", i ? " " : "", name, value);
         if (env) {
-            warn_secret(site, name);
+            kiln_site_warn_secret(site, name);
             kiln_scope_set(site->scope, name, value);
             kiln_config_set_env(site->config, name, value);
         } else {
@@ -134,10 +109,9 @@ static bool cmd_or_entrypoint(KilnSite *site, GError **error)
     bool entrypoint = site->instruction->kind == KILN_INST_ENTRYPOINT;
     once(site, entrypoint ? site->entrypoint : site->cmd);
     g_auto(GStrv) list = command(site);
-    /* "ENTRYPOINT []" takes a base's away; "CMD []" is an empty command. */
-    bool remove = entrypoint && !*list;
+    /* "CMD []" takes the base's away. */
     kiln_config_set_list(site->config, entrypoint ? "Entrypoint" : "Cmd",
-                         remove ? NULL : (const char *const *)list);
+                         *list ? (const char *const *)list : NULL);
     /* A CMD of the base was meant for the base's entrypoint. */
     if (entrypoint && site->cmd && !*site->cmd)
         kiln_config_set_list(site->config, "Cmd", NULL);

@@ -26,6 +26,7 @@ typedef struct {
 /* What a base resolved to; one for each distinct name and platform. */
 typedef struct {
     char *name; /* given to the resolve function */
+    char *ref;  /* canonical, or the name of a build context */
     KilnResolved *resolved;
     KilnStep *step; /* made when first used */
 } KilnBase;
@@ -42,12 +43,10 @@ struct KilnStage {
     GPtrArray *instructions;    /* KilnInstruction*, borrowed */
     GPtrArray *triggers;        /* KilnInstruction*, of the base's ONBUILD: they come first */
     char *trigger_origin;       /* "ONBUILD of node:14" */
-    bool triggers_known;
     bool needed;
 
     /* Known when the stage has been run. */
-    bool done;
-    bool directory;    /* a --build-context that is a directory: `last` is NULL until it is a base */
+    bool directory;    /* a --build-context that is a directory stands in for it */
     KilnStep *last;    /* NULL: an empty file system */
     KilnConfig *config;
     KilnScope *scope;
@@ -62,9 +61,10 @@ typedef struct {
     const KilnPlanOptions *options;
     KilnPlatform *platform, *host;
     GHashTable *build_args; /* name ↦ value; proxies from the configuration are among them */
-    GHashTable *declared;   /* names of every ARG seen, to find build arguments that nothing asked for */
+    GHashTable *consumed;   /* names of build arguments that an ARG of a trigger asked for */
     KilnScope *globals;     /* predefined platform ARGs and those before the first FROM */
     GPtrArray *stages;      /* KilnStage* */
+    GHashTable *names;      /* stage name ↦ KilnStage*: the last of that name */
     KilnStage *target;
     GHashTable *bases; /* "name\nplatform" ↦ KilnBase* */
     KilnPlan *plan;
@@ -77,18 +77,30 @@ typedef struct {
     const char *context; /* the --build-context for `name`, or NULL */
 } KilnReference;
 
+/* arguments.c */
+void kiln_planner_read_build_args(KilnPlanner *p);
+/* Predefined platform ARGs and those before the first FROM. build_args NULL: with their defaults. */
+KilnScope *kiln_planner_globals(KilnPlanner *p, GHashTable *build_args, GError **error);
+bool kiln_stage_arg(KilnPlanner *p, const KilnSite *site, GError **error);
+char **kiln_planner_proxies(const KilnPlanner *p); /* for RUN; NULL if there are none */
+void kiln_planner_warn_unused(KilnPlanner *p);
+
 /* stages.c */
-bool kiln_planner_stages(KilnPlanner *p, GError **error); /* fills stages, globals, target */
-bool kiln_planner_need(KilnPlanner *p, KilnStage *s, GError **error); /* marks it and what it needs */
-bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *flag, const char *from,
-                            KilnReference *reference, GError **error);
-const char *kiln_planner_context(const KilnPlanner *p, const char *name);
-/* Calls visit for each --from of an instruction (COPY, RUN --mount). */
-typedef bool (*KilnFromFunc)(KilnPlanner *p, const KilnSite *site, const char *flag,
-                             const char *from, void *data, GError **error);
-bool kiln_instruction_froms(KilnPlanner *p, const KilnSite *site, KilnFromFunc visit, void *data,
-                            GError **error);
+/* Fills globals, stages and target. */
+bool kiln_planner_stages(KilnPlanner *p, GError **error);
+/* Marks the stages that the target needs. triggers: those of their bases count too, which resolves them. */
+bool kiln_planner_mark(KilnPlanner *p, bool triggers, GError **error);
+/* What the site of an instruction of the stage is; trigger: one of stage->triggers. */
+KilnSite kiln_stage_site(KilnPlanner *p, KilnStage *s, const KilnInstruction *i, bool trigger);
 void kiln_stage_free(KilnStage *s);
+
+/* references.c */
+const char *kiln_planner_context(const KilnPlanner *p, const char *name); /* of --build-context, or NULL */
+bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *from,
+                            KilnReference *reference, GError **error);
+/* What an instruction reads beside its own stage: the values of COPY --from and of "from" in RUN --mount (NULL
+ * for a mount without). char* */
+GPtrArray *kiln_instruction_froms(const KilnInstruction *i);
 
 /* onbuild.c */
 bool kiln_stage_triggers(KilnPlanner *p, KilnStage *s, GError **error);
@@ -96,27 +108,37 @@ bool kiln_stage_triggers(KilnPlanner *p, KilnStage *s, GError **error);
 /* bases.c */
 KilnBase *kiln_planner_base(KilnPlanner *p, const KilnSite *site, const char *name, const char *context,
                             const KilnPlatform *platform, GError **error);
-/* The step that makes the base's layers the file system; `stage` numbers it, NULL: not of a stage. */
-KilnStep *kiln_base_step(KilnPlanner *p, const KilnSite *site, KilnBase *b, KilnStage *stage,
-                         GError **error);
-bool kiln_stage_start(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
-/* A reference as the origin of a COPY or a mount. Adds the step to `needs`. */
-bool kiln_planner_origin(KilnPlanner *p, const KilnSite *site, const char *flag, const char *from,
-                         KilnOrigin *origin, GPtrArray *needs, GError **error);
+/* What an image or a context resolved to; *base is NULL for scratch and for a stage on a stage. */
+bool kiln_stage_base(KilnPlanner *p, KilnStage *s, KilnBase **base, GError **error);
+/* Sets config, scope, history and the first step from what FROM names. */
+bool kiln_stage_start(KilnPlanner *p, KilnStage *s, GError **error);
+/* Last step of a stage. Where a directory stands in for the stage, a step that copies it. */
+KilnStep *kiln_stage_result(KilnPlanner *p, KilnStage *s);
+/* What --from names, as the origin of a COPY or a mount; its step is added to `needs`. */
+bool kiln_planner_origin(KilnPlanner *p, const KilnSite *site, const char *from, KilnOrigin *origin,
+                         GPtrArray *needs, GError **error);
 void kiln_base_free(KilnBase *b);
 
-/* steps.c, copy.c */
+/* steps.c */
+KilnStep *kiln_step_add(KilnPlanner *p, const KilnSite *site, KilnStepKind kind, KilnStep *parent);
+/* "[builder 2/5] TEXT"; counts. g_free(). */
+char *kiln_stage_step_name(KilnStage *s, const KilnSite *site, const char *text);
+/* The instruction as people see it: variables expanded (in RUN only those that are set, since the rest is the
+ * shell's). g_free(). */
+char *kiln_site_display(const KilnSite *site);
 bool kiln_stage_run(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
 bool kiln_stage_workdir(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
-bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
-KilnStep *kiln_step_add(KilnPlanner *p, const KilnSite *site, KilnStepKind kind, KilnStep *parent);
-char *kiln_stage_step_name(KilnStage *s, const KilnSite *site, const char *text);
 void kiln_step_free(KilnStep *s);
 
+/* copy.c */
+bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
+
 /* mounts.c */
-GArray *kiln_run_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GError **error);
-/* Key and value fields of a --mount, as CSV; NULL if malformed. */
-GPtrArray *kiln_mount_fields(const char *text);
+/* The mounts of a RUN; *mounts is NULL if there are none. Steps they read are added to `needs`. */
+bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GArray **mounts,
+                      GError **error);
+/* The fields of a --mount, a line of CSV; NULL if it is malformed. g_strfreev(). */
+char **kiln_mount_fields(const char *text);
 
 /* metadata.c: every instruction that makes no layer, but ARG. */
 bool kiln_site_metadata(KilnSite *site, GError **error);
@@ -132,11 +154,18 @@ KilnHistory *kiln_history_copy(const KilnHistory *h);
 /* Sets an error with the place and the quoted line; returns false. place NULL: the instruction's. */
 bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code, const KilnPlace *place,
                     const char *format, ...) G_GNUC_PRINTF(5, 6);
+/* Hands on an error of another module, with the place before it. Takes `problem` over. */
+void kiln_site_place_error(const KilnSite *site, GError **error, GError *problem,
+                           const KilnPlace *place);
 void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+/* Warns if an ENV or ARG has a name like API_KEY. */
+void kiln_site_warn_secret(const KilnSite *site, const char *name);
 void kiln_warning_free(KilnDockerfileWarning *w);
 /* The place of an argument of the instruction, for kiln_site_fail(). */
 const KilnPlace *kiln_site_place(const KilnSite *site, guint argument);
+/* The place of a flag: of the last of that name, for RUN of the last --mount; NULL if there is none. */
+const KilnPlace *kiln_site_flag(const KilnSite *site, const char *name);
 /* Expand an argument of the instruction, or any word, or the body of a heredoc (quotes stay), or an argument
  * that may become several. What is not set is warned of once an instruction. */
 char *kiln_site_argument(const KilnSite *site, guint argument, GError **error);

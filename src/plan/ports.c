@@ -1,6 +1,5 @@
 #include "plan/ports.h"
 
-#include <gio/gio.h>
 #include <string.h>
 
 static bool parse_number(const char *text, gsize length, guint *port)

@@ -93,12 +93,50 @@ void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, 
     g_ptr_array_add(site->warnings, w);
 }
 
+/* Names like API_KEY or github_token, but not PUBLIC_KEY (BuildKit's rule and words). */
+static bool looks_secret(const char *name)
+{
+    static const char *const secret[] = {"apikey", "auth",   "credential", "credentials", "key",
+                                         "password", "pword", "passwd", "secret", "token", NULL};
+    static const char *const harmless[] = {"public", "file", "version", NULL};
+    g_autofree char *lower = g_ascii_strdown(name, -1);
+    g_auto(GStrv) parts = g_strsplit(lower, "_", -1);
+    bool found = false;
+    for (char **part = parts; *part; part++) {
+        if (g_strv_contains(harmless, *part))
+            return false;
+        found = found || g_strv_contains(secret, *part);
+    }
+    return found;
+}
+
+void kiln_site_warn_secret(const KilnSite *site, const char *name)
+{
+    if (looks_secret(name))
+        kiln_site_warn(site, "SecretsUsedInArgOrEnv",
+                       "Do not use ARG or ENV instructions for sensitive data (%s \"%s\")",
+                       kiln_instruction_keyword(site->instruction->kind), name);
+}
+
 const KilnPlace *kiln_site_place(const KilnSite *site, guint argument)
 {
     const GArray *places = site->instruction->arg_places;
     if (site->origin || !places || argument >= places->len)
         return site->place;
     return &g_array_index(places, KilnPlace, argument);
+}
+
+const KilnPlace *kiln_site_flag(const KilnSite *site, const char *name)
+{
+    const GPtrArray *flags = site->instruction->flags;
+    if (site->instruction->kind == KILN_INST_RUN && strcmp(name, "from") == 0)
+        name = "mount";
+    for (guint i = flags->len; i-- > 0;) {
+        const KilnFlag *flag = g_ptr_array_index(flags, i);
+        if (strcmp(flag->name, name) == 0)
+            return &flag->place;
+    }
+    return NULL;
 }
 
 /* ---- expansion ---- */
@@ -137,14 +175,11 @@ static const char *look_up(const char *name, void *data)
     return NULL;
 }
 
-static char *placed(const KilnSite *site, char *result, GError *problem, const KilnPlace *place,
-                    GError **error)
+void kiln_site_place_error(const KilnSite *site, GError **error, GError *problem,
+                           const KilnPlace *place)
 {
-    if (problem) {
-        fail_in(site, error, problem->domain, problem->code, place, problem->message);
-        g_error_free(problem);
-    }
-    return result;
+    fail_in(site, error, problem->domain, problem->code, place, problem->message);
+    g_error_free(problem);
 }
 
 char *kiln_site_word(const KilnSite *site, const char *word, const KilnPlace *place, GError **error)
@@ -152,7 +187,9 @@ char *kiln_site_word(const KilnSite *site, const char *word, const KilnPlace *pl
     Lookup lookup = {site, word};
     GError *problem = NULL;
     char *result = kiln_expand_word(word, site->escape, look_up, &lookup, &problem);
-    return placed(site, result, problem, place, error);
+    if (!result)
+        kiln_site_place_error(site, error, problem, place);
+    return result;
 }
 
 char *kiln_site_raw(const KilnSite *site, const char *text, const KilnPlace *place, GError **error)
@@ -160,7 +197,9 @@ char *kiln_site_raw(const KilnSite *site, const char *text, const KilnPlace *pla
     Lookup lookup = {site, text};
     GError *problem = NULL;
     char *result = kiln_expand_raw(text, '\\', look_up, &lookup, &problem);
-    return placed(site, result, problem, place, error);
+    if (!result)
+        kiln_site_place_error(site, error, problem, place);
+    return result;
 }
 
 char *kiln_site_argument(const KilnSite *site, guint argument, GError **error)
@@ -174,5 +213,7 @@ char **kiln_site_words(const KilnSite *site, guint argument, GError **error)
     Lookup lookup = {site, g_ptr_array_index(site->instruction->args, argument)};
     GError *problem = NULL;
     char **words = kiln_expand_words(lookup.word, site->escape, look_up, &lookup, &problem);
-    return (char **)placed(site, (char *)words, problem, kiln_site_place(site, argument), error);
+    if (!words)
+        kiln_site_place_error(site, error, problem, kiln_site_place(site, argument));
+    return words;
 }

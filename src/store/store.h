@@ -3,7 +3,7 @@
  *
  *     version, store.db (SQLite), lock         layers/N (directories), manifests/N
  *     blobs/sha256/HEX                         tmp/… (work in progress, one folder a unit of work)
- *     index/… (stat indexes)                   stub (the lowest layer of every RUN)
+ *     index/… (stat indexes)                   stub (the lowest layer of every RUN: empty mount points)
  *
  * A KilnStore may be used by several threads. */
 #pragma once
@@ -68,9 +68,17 @@ KilnView *kiln_layer_view(KilnStore *s, const gint64 *chain, guint n, GError **e
 int kiln_store_layers_fd(const KilnStore *s);
 int kiln_store_stub_fd(const KilnStore *s);
 
-/* The diffID of a layer ("sha256:…" of its uncompressed tar), NULL if not computed yet; g_free(). */
+/* The diffID of a layer ("sha256:…" of its uncompressed tar), NULL if not computed yet; g_free(). Set it only
+ * for a layer that came with an image; what kiln_layer_digest() computes is recorded below. */
 char *kiln_layer_diff_id(KilnStore *s, gint64 layer);
 bool kiln_layer_set_diff_id(KilnStore *s, gint64 layer, const char *diff_id, GError **error);
+/* The same for the tar that kiln_tar_write() makes of a layer with this clamp (-1: none). A layer whose diffID
+ * was set above came in a tar of its own and has that one, whatever the clamp. NULL if not known. */
+char *kiln_layer_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp);
+bool kiln_layer_set_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp, const char *diff_id,
+                                GError **error);
+/* With which clamp the layer's tar has this diffID; false if none is known to. */
+bool kiln_layer_tar_clamp(KilnStore *s, gint64 layer, const char *diff_id, gint64 *clamp);
 /* Layers of images, by chainID (image-spec config.md): 0 if not there. */
 gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id);
 bool kiln_layer_set_chain(KilnStore *s, gint64 layer, const char *chain_id, GError **error);

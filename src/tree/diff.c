@@ -11,7 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-G_DEFINE_QUARK(kiln-diff-error-quark, kiln_diff_error)
+G_DEFINE_QUARK(kiln - diff - error - quark, kiln_diff_error)
 
 typedef struct {
     int upperfd;
@@ -159,8 +159,7 @@ static void set_stat(KilnEntry *e, KilnType type, const struct stat *st)
  * was given away by the command, after the record was made. */
 static void apply_record(const Diff *d, const KilnEntry *record, KilnEntry *e)
 {
-    bool given_away =
-        d->owners == KILN_OWNERS_REAL && (e->uid != geteuid() || e->gid != getegid());
+    bool given_away = d->owners == KILN_OWNERS_REAL && (e->uid != geteuid() || e->gid != getegid());
     if (!given_away) {
         e->uid = record->uid;
         e->gid = record->gid;
@@ -338,9 +337,9 @@ static bool read_dir(Diff *d, const Dir *parent, GError **error)
             continue;
         g_string_truncate(path, length);
         g_string_append(path, entry->d_name);
-        ok = path->len < PATH_MAX ? add_entry(d, dirfd(dir), entry->d_name, path->str,
-                                              parent->hidden, error)
-                                  : fail(error, ENAMETOOLONG, "add", path->str);
+        ok = path->len < PATH_MAX
+                 ? add_entry(d, dirfd(dir), entry->d_name, path->str, parent->hidden, error)
+                 : fail(error, ENAMETOOLONG, "add", path->str);
     }
     if (ok && errno)
         ok = fail(error, errno, "list", parent->path);

@@ -12,7 +12,7 @@
 
 #include "tree/place-content.h"
 
-G_DEFINE_QUARK(kiln-place-error-quark, kiln_place_error)
+G_DEFINE_QUARK(kiln - place - error - quark, kiln_place_error)
 
 #define OPAQUE_XATTR "user.overlay.opaque"
 

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 typedef struct {
-    char magic[8];       /* with the version of the format */
-    uint32_t byte_order; /* BYTE_ORDER_MARK as the writer stores it */
-    uint32_t generation; /* counts the writes */
-    uint64_t count;      /* of entries */
+    char magic[8];                    /* with the version of the format */
+    uint32_t byte_order;              /* BYTE_ORDER_MARK as the writer stores it */
+    uint32_t generation;              /* counts the writes */
+    uint64_t count;                   /* of entries */
     uint8_t sha256[KILN_SHA256_SIZE]; /* of the entries */
 } Header;
 
@@ -43,7 +43,7 @@ struct KilnStatIndex {
     Entry *old; /* as read; only .generation changes */
     gsize n_old;
     uint32_t generation;
-    GMutex mutex; /* guards fresh */
+    GMutex mutex;      /* guards fresh */
     GHashTable *fresh; /* Entry → itself: stored since; stands before one of the same file in old */
 };
 
@@ -157,7 +157,8 @@ void kiln_statindex_free(KilnStatIndex *x)
 
 /* --- Use --- */
 
-bool kiln_statindex_lookup(KilnStatIndex *x, const struct stat *st, uint8_t digest[KILN_SHA256_SIZE])
+bool kiln_statindex_lookup(KilnStatIndex *x, const struct stat *st,
+                           uint8_t digest[KILN_SHA256_SIZE])
 {
     const Entry wanted = entry_of(st);
 

@@ -1,0 +1,273 @@
+#include "dockerfile/dockerfile.h"
+
+#include <string.h>
+
+#include "dockerfile/directives.h"
+#include "dockerfile/heredoc.h"
+#include "dockerfile/instruction.h"
+#include "dockerfile/lint.h"
+
+#define MAX_SIZE ((gsize)16 << 20)
+#define MAX_FAULTS 10 /* instructions reported as wrong in one run */
+
+/* The parse of one text. */
+typedef struct {
+    KilnDockerfile *d;
+    KilnLineReader reader;
+    KilnLogicalLine line;
+    GString *messages; /* of the instructions that were wrong */
+    gint code;         /* of the first of them */
+    guint faults;
+    bool cascade; /* the line before was an unknown instruction */
+    bool stage;   /* a FROM was seen */
+} Parse;
+
+void kiln_dockerfile_free(KilnDockerfile *d)
+{
+    if (!d)
+        return;
+    g_free(d->name);
+    g_free(d->syntax);
+    g_free(d->check);
+    g_ptr_array_unref(d->instructions);
+    g_ptr_array_unref(d->warnings);
+    if (d->lines)
+        g_free(d->lines[0]); /* all lines are in one block */
+    g_free(d->lines);
+    g_free(d);
+}
+
+/* Lines for messages: one copy of the text with its line ends turned to NULs. */
+static char **split_lines(const char *text, gsize size)
+{
+    char *copy = g_strndup(text, size);
+    gsize count = 1;
+    for (const char *at = copy; (at = memchr(at, '\n', (gsize)(copy + size - at))); at++)
+        count++;
+    char **lines = g_new(char *, count + 1);
+    char *at = copy;
+    for (gsize n = 0; n < count; n++) {
+        lines[n] = at;
+        char *newline = memchr(at, '\n', (gsize)(copy + size - at));
+        char *end = newline ? newline : copy + size;
+        while (end > at && end[-1] == '\r')
+            *--end = '\0';
+        if (newline) {
+            *newline = '\0';
+            at = newline + 1;
+        }
+    }
+    lines[count] = NULL;
+    return lines;
+}
+
+static KilnDockerfile *dockerfile_new(const char *text, gsize size, const char *name)
+{
+    KilnDockerfile *d = g_new0(KilnDockerfile, 1);
+    d->name = g_strdup(name);
+    d->escape = '\\';
+    d->instructions = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_instruction_free);
+    d->warnings = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_warning_free);
+    d->lines = split_lines(text, size);
+    return d;
+}
+
+/* Refuses what is not text before anything looks at it; takes a UTF-8 byte order mark off. */
+static bool check_text(const char **text, gsize *size, const char *name, GError **error)
+{
+    const guchar *bytes = (const guchar *)*text;
+    if (*size > MAX_SIZE) {
+        g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
+                    "%s:1:1: the file has %" G_GSIZE_FORMAT
+                    " bytes, and a Dockerfile can have 16 MiB at most",
+                    name, *size);
+        return false;
+    }
+    if (*size >= 2 &&
+        ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF))) {
+        g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
+                    "%s:1:1: the file is UTF-16 text; save it as UTF-8", name);
+        return false;
+    }
+    if (*size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) {
+        *text += 3;
+        *size -= 3;
+    }
+    const char *nul = memchr(*text, '\0', *size);
+    if (nul) {
+        guint line = 1;
+        const char *start = *text;
+        for (const char *at = *text; (at = memchr(at, '\n', (gsize)(nul - at))); line++)
+            start = ++at;
+        g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
+                    "%s:%u:%u: there is a NUL byte here: this is a binary file, not a Dockerfile",
+                    name, line, (guint)(nul - start) + 1);
+        return false;
+    }
+    return true;
+}
+
+/* Notes that an instruction is wrong; the parse goes on behind it. */
+static void add_fault(Parse *p, GError *fault)
+{
+    bool unknown = fault->code == KILN_DOCKERFILE_ERROR_UNKNOWN_INSTRUCTION;
+    p->faults++;
+    /* The line behind an unknown instruction is most often of the same broken text: a \ is missing.
+     */
+    if (!unknown || !p->cascade) {
+        if (p->messages->len == 0)
+            p->code = fault->code;
+        else
+            g_string_append_c(p->messages, '\n');
+        g_string_append(p->messages, fault->message);
+    }
+    p->cascade = unknown;
+    g_error_free(fault);
+}
+
+/* Reads the bodies of the heredocs that the instruction's line opens. */
+static bool read_heredocs(Parse *p, KilnInstruction *i, GError **error)
+{
+    if (!kiln_instruction_takes_heredocs(i))
+        return true;
+    KilnInstruction *owner = i->trigger ? i->trigger : i;
+    g_autoptr(GPtrArray) heredocs = kiln_heredoc_find(&p->line, 0, &i->place);
+    g_autoptr(GString) expression = g_string_new(NULL);
+    if (heredocs->len > 0 && i->trigger)
+        g_string_assign(expression, g_ptr_array_index(i->args, 0));
+
+    for (guint n = 0; n < heredocs->len; n++) {
+        KilnHeredoc *heredoc = g_ptr_array_index(heredocs, n);
+        gsize last = 0;
+        if (!kiln_heredoc_read(heredoc, &p->reader, &last)) {
+            g_autofree char *shown =
+                g_utf8_make_valid(heredoc->name, MIN(strlen(heredoc->name), 60));
+            kiln_dockerfile_error(
+                error, p->d, &heredoc->place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                "the heredoc has no end: there is no line that is just %s (if this is "
+                "not meant as a heredoc, put the << in quotes)",
+                shown);
+            return false;
+        }
+        i->place.end_line = owner->place.end_line = p->reader.line;
+        i->place.end_column = owner->place.end_column = MAX((guint)last, 1);
+        g_string_append_printf(expression, "\n%s%s", heredoc->content, heredoc->name);
+        kiln_heredoc_chomp(heredoc);
+    }
+    if (heredocs->len > 0 && i->trigger) {
+        g_free(g_ptr_array_index(i->args, 0));
+        g_ptr_array_index(i->args, 0) = g_strdup(expression->str);
+    }
+    g_ptr_array_extend_and_steal(owner->heredocs, g_steal_pointer(&heredocs));
+    return true;
+}
+
+static bool check_stage(Parse *p, const KilnInstruction *i, GError **error)
+{
+    p->stage = p->stage || i->kind == KILN_INST_FROM;
+    if (p->stage || i->kind == KILN_INST_ARG)
+        return true;
+    KilnPlace place = i->place;
+    place.end_line = place.line;
+    place.end_column = place.column + (guint)strlen(i->keyword) - 1;
+    kiln_dockerfile_error(error, p->d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                          "%s stands before the first FROM, where only ARG can",
+                          kiln_instruction_keyword(i->kind));
+    p->stage = true; /* say it once */
+    return false;
+}
+
+/* The instruction of the logical line that was just read, heredocs and all. */
+static KilnInstruction *parse_instruction(Parse *p, GError **error)
+{
+    g_autoptr(KilnInstruction) i = kiln_instruction_split(p->d, &p->line, 0, error);
+    if (!i || !read_heredocs(p, i, error))
+        return NULL;
+    if (i->kind == KILN_INST_FROM)
+        kiln_lint_from(p->d, i);
+    if (!kiln_instruction_check(p->d, i, error))
+        return NULL;
+    return g_steal_pointer(&i);
+}
+
+static void parse_line(Parse *p, bool whole_file)
+{
+    if (p->line.empty_line > 0) {
+        KilnPlace place = {p->line.empty_line, 1, p->line.empty_line, 1};
+        kiln_lint_warn(p->d, "NoEmptyContinuation", &place,
+                       "an empty line inside a continued instruction; this will become an error");
+    }
+    GError *fault = NULL;
+    g_autoptr(KilnInstruction) i = parse_instruction(p, &fault);
+    if (i && whole_file && !check_stage(p, i, &fault))
+        g_clear_pointer(&i, kiln_instruction_free);
+    if (!i) {
+        /* A FROM that is wrong still begins a stage. */
+        p->stage = p->stage || g_ascii_strncasecmp(p->line.text->str, "FROM", 4) == 0;
+        add_fault(p, fault);
+        return;
+    }
+    p->cascade = false;
+    g_ptr_array_add(p->d->instructions, g_steal_pointer(&i));
+}
+
+static bool parse_lines(KilnDockerfile *d, const char *text, gsize size, bool whole_file,
+                        GError **error)
+{
+    Parse p = {.d = d, .reader = {text, text + size, 0, d->escape}, .messages = g_string_new(NULL)};
+    kiln_logical_line_init(&p.line);
+    while (p.faults < MAX_FAULTS && kiln_reader_logical(&p.reader, &p.line))
+        parse_line(&p, whole_file);
+    kiln_logical_line_clear(&p.line);
+    g_autofree char *messages = g_string_free(p.messages, FALSE);
+    if (p.faults > 0) {
+        g_set_error_literal(error, KILN_DOCKERFILE_ERROR, p.code, messages);
+        return false;
+    }
+    return true;
+}
+
+static bool check_whole(KilnDockerfile *d, GError **error)
+{
+    guint count = d->instructions->len;
+    for (guint n = 0; n < count; n++) {
+        const KilnInstruction *i = g_ptr_array_index(d->instructions, n);
+        if (i->kind == KILN_INST_FROM)
+            return true;
+    }
+    const KilnInstruction *last = count > 0 ? g_ptr_array_index(d->instructions, count - 1) : NULL;
+    g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
+                "%s:%u:1: the file has no %s: a Dockerfile needs at least a FROM", d->name,
+                last ? last->place.line : 1, last ? "FROM" : "instructions");
+    return false;
+}
+
+KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *name,
+                                      GError **error)
+{
+    if (!check_text(&text, &size, name, error))
+        return NULL;
+    g_autoptr(KilnDockerfile) d = dockerfile_new(text, size, name);
+    if (!kiln_directives_read(d, text, size, error) || !parse_lines(d, text, size, true, error) ||
+        !check_whole(d, error))
+        return NULL;
+    kiln_lint(d);
+    return g_steal_pointer(&d);
+}
+
+KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GError **error)
+{
+    gsize size = strlen(text);
+    if (!check_text(&text, &size, name, error))
+        return NULL;
+    g_autoptr(KilnDockerfile) d = dockerfile_new(text, size, name);
+    if (!parse_lines(d, text, size, false, error))
+        return NULL;
+    if (d->instructions->len != 1) {
+        g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
+                    "%s:1:1: there must be one instruction, and there are %u", name,
+                    d->instructions->len);
+        return NULL;
+    }
+    return g_ptr_array_steal_index(d->instructions, 0);
+}

@@ -1,0 +1,87 @@
+#include "front/host.h"
+
+#include <glib.h>
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void kiln_host_problem_clear(KilnHostProblem *p)
+{
+    g_clear_pointer(&p->cause, g_free);
+    g_clear_pointer(&p->remedy, g_free);
+}
+
+bool kiln_host_is_admin(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (syscall(SYS_capget, &header, data) < 0) {
+        return false;
+    }
+    return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+}
+
+/* The number in a file below proc; -1 if there is no such file. */
+static gint64 read_number(const char *proc, const char *file)
+{
+    g_autofree char *path = g_build_filename(proc, file, NULL);
+    g_autofree char *text = NULL;
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return -1;
+    }
+    return g_ascii_strtoll(text, NULL, 10);
+}
+
+/* "Seccomp:\t2" in /proc/self/status: a filter is in force (proc_pid_status(5)). */
+static bool has_filter(const char *proc)
+{
+    g_autofree char *path = g_build_filename(proc, "self/status", NULL);
+    g_autofree char *text = NULL;
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return false;
+    }
+    const char *line = strstr(text, "\nSeccomp:");
+    return line && strtol(line + strlen("\nSeccomp:"), NULL, 10) == 2;
+}
+
+static KilnHostProblem problem(const char *cause, const char *remedy)
+{
+    return (KilnHostProblem){.cause = g_strdup(cause), .remedy = g_strdup(remedy)};
+}
+
+KilnHostProblem kiln_host_explain_userns(const char *proc, int error)
+{
+    if (read_number(proc, "sys/user/max_user_namespaces") == 0) {
+        return problem("user.max_user_namespaces is 0 on this host",
+                       "sudo sysctl -w user.max_user_namespaces=15000");
+    }
+    if (read_number(proc, "sys/kernel/unprivileged_userns_clone") == 0) {
+        return problem("kernel.unprivileged_userns_clone is 0 on this host",
+                       "sudo sysctl -w kernel.unprivileged_userns_clone=1");
+    }
+    if (read_number(proc, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1) {
+        return problem("AppArmor restricts user namespaces to programs with a profile "
+                       "(kernel.apparmor_restrict_unprivileged_userns is 1)",
+                       "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+    }
+    if (error == ENOSPC || error == EUSERS) {
+        return problem(
+            "as many user namespaces exist, or lie within each other, as the host allows",
+            "sudo sysctl -w user.max_user_namespaces=15000");
+    }
+    if (error == EINVAL || error == ENOSYS) {
+        return problem("the kernel has no user namespaces (CONFIG_USER_NS)", NULL);
+    }
+    if (has_filter(proc)) {
+        return problem("a seccomp filter forbids it; this seems to be a container",
+                       "start the container with --security-opt seccomp=unconfined "
+                       "--security-opt apparmor=unconfined");
+    }
+    return problem("the host does not say why; a chroot or a security module (SELinux, AppArmor) "
+                   "may forbid it",
+                   NULL);
+}

@@ -1,0 +1,390 @@
+#include "front/remote.h"
+#include "front/request.h"
+#include "front/root.h"
+#include "front/spawn.h"
+#include "report/wire.h"
+
+#include <kiln/kiln.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXIT_INTERRUPTED 130
+
+struct KilnSession {
+    KilnWire *wire;
+    pid_t builder; /* 0 once it has been waited for */
+    int pidfd;
+    int wait_status;
+    int signal_pipe[2]; /* kiln_session_cancel() writes a byte */
+    unsigned cancels;
+    char *remote_program;
+    GPtrArray *remotes;  /* KilnRemoteProcess * */
+    GPtrArray *warnings; /* char *, to be given as events first */
+    guint warnings_given;
+    json_object *json; /* what `event` points into */
+    char *text;        /* likewise, for an event of our own */
+    KilnEvent event;
+    bool ready;  /* event is the next one */
+    bool at_end; /* nothing more comes from the builder */
+    bool over;   /* the last event has been given */
+    int exit_code;
+};
+
+/* --- Start
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* A directory that anybody may write to is no place where another user's store can be trusted. */
+static bool check_root(const char *root, GError **error)
+{
+    struct stat own, parent;
+    g_autofree char *directory = g_path_get_dirname(root);
+    if (lstat(root, &own) < 0 || stat(directory, &parent) < 0 || !(parent.st_mode & S_ISVTX)) {
+        return true;
+    }
+    if (S_ISDIR(own.st_mode) && own.st_uid == geteuid()) {
+        return true;
+    }
+    g_set_error(error, KILN_ERROR, KILN_ERROR_HOST,
+                "the store %s belongs to another user or is no directory; name another one with "
+                "--root or KILN_ROOT",
+                root);
+    return false;
+}
+
+static bool start_builder(KilnSession *s, const KilnRequest *r, const char *program, int wire,
+                          GError **error)
+{
+    KilnSpawn spawn = {
+        .program = program,
+        .wire = wire,
+        .keep_input = kiln_request_is_stream(r, "path") || kiln_request_is_stream(r, "context"),
+        .keep_output = kiln_request_is_stream(r, "dest"),
+        .warnings = s->warnings,
+    };
+    const char *output = kiln_request_get(r, "output");
+    if (output && (g_str_has_suffix(output, ",dest=-") || strstr(output, ",dest=-,"))) {
+        spawn.keep_output = true;
+    }
+    KilnIds ids;
+    s->builder = kiln_spawn_builder(&spawn, &ids, error);
+    if (s->builder < 0) {
+        s->builder = 0;
+        return false;
+    }
+    s->pidfd = (int)syscall(SYS_pidfd_open, s->builder, 0);
+    return true;
+}
+
+static void session_free(KilnSession *s)
+{
+    kiln_wire_free(s->wire);
+    g_ptr_array_unref(s->remotes);
+    g_ptr_array_unref(s->warnings);
+    json_object_put(s->json);
+    g_free(s->text);
+    g_free(s->remote_program);
+    for (int i = 0; i < 2; i++) {
+        if (s->signal_pipe[i] >= 0) {
+            close(s->signal_pipe[i]);
+        }
+    }
+    if (s->pidfd >= 0) {
+        close(s->pidfd);
+    }
+    g_free(s);
+}
+
+static KilnSession *session_new(void)
+{
+    KilnSession *s = g_new0(KilnSession, 1);
+    s->signal_pipe[0] = s->signal_pipe[1] = s->pidfd = -1;
+    s->warnings = g_ptr_array_new_with_free_func(g_free);
+    s->remotes = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_remote_process_free);
+    return s;
+}
+
+static bool connect_builder(KilnSession *s, const KilnRequest *r, const char *program,
+                            GError **error)
+{
+    int ends[2];
+    if (pipe2(s->signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot make a pipe: %s",
+                    g_strerror(errno));
+        return false;
+    }
+    s->wire = kiln_wire_new(ends[0]);
+    bool started = start_builder(s, r, program, ends[1], error);
+    close(ends[1]);
+    return started;
+}
+
+KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
+{
+    const char *libexec = kiln_request_get(r, "libexec");
+    g_autofree char *program = kiln_program_find(libexec, "kiln-builder");
+    if (!program) {
+        g_set_error(error, KILN_ERROR, KILN_ERROR_HOST,
+                    "kiln-builder is not installed where it is looked for (\"kiln doctor\" shows "
+                    "where); name its directory with --libexec or KILN_LIBEXEC");
+        return NULL;
+    }
+    json_object *request = kiln_request_to_json(r);
+    json_object *root = NULL;
+    json_object_object_get_ex(request, "root", &root);
+    if (!check_root(json_object_get_string(root), error)) {
+        json_object_put(request);
+        return NULL;
+    }
+    KilnSession *s = session_new();
+    s->remote_program = kiln_program_find(libexec, "kiln-remote");
+    if (connect_builder(s, r, program, error)) {
+        kiln_wire_send(s->wire, request); /* if it is gone already, the end of the wire says so */
+    } else {
+        g_clear_pointer(&s, session_free);
+    }
+    json_object_put(request);
+    return s;
+}
+
+/* --- Messages
+ * -------------------------------------------------------------------------------------------- */
+
+static void take_message(KilnSession *s, json_object *message)
+{
+    json_object *kind;
+    if (json_object_object_get_ex(message, "message", &kind) &&
+        g_strcmp0(json_object_get_string(kind), "remote") == 0) {
+        KilnRemoteProcess *p = kiln_remote_process_start(s->remote_program, message, s->wire);
+        if (p) {
+            g_ptr_array_add(s->remotes, p);
+        }
+    }
+}
+
+/* The next event of the builder to s->event, if one is here. */
+static bool take_event(KilnSession *s)
+{
+    while (!s->at_end && kiln_wire_pending(s->wire)) {
+        json_object *json = kiln_wire_receive(s->wire);
+        if (!json) {
+            s->at_end = true;
+            return false;
+        }
+        if (kiln_event_from_json(json, &s->event)) {
+            json_object_put(s->json);
+            s->json = json;
+            return true;
+        }
+        take_message(s, json);
+        json_object_put(json);
+    }
+    return false;
+}
+
+/* --- Waiting
+ * --------------------------------------------------------------------------------------------- */
+
+static void send_cancel(KilnSession *s)
+{
+    json_object *message = json_object_new_object();
+    json_object_object_add(message, "message", json_object_new_string("cancel"));
+    kiln_wire_send(s->wire, message);
+    json_object_put(message);
+}
+
+/* Passes the wishes to end on. A builder that two of them have not ended is killed by the third. */
+static void take_cancels(KilnSession *s)
+{
+    char bytes[16];
+    ssize_t n = read(s->signal_pipe[0], bytes, sizeof bytes);
+    for (ssize_t i = 0; i < n; i++) {
+        s->cancels++;
+        send_cancel(s);
+        for (guint k = 0; k < s->remotes->len; k++) {
+            kiln_remote_process_stop(g_ptr_array_index(s->remotes, k));
+        }
+        if (s->cancels > 2 && s->builder) {
+            kill(s->builder, SIGKILL);
+        }
+    }
+}
+
+/* Waits for anything to happen, at most so long (milliseconds; -1: for ever), and deals with it.
+ * False when the time is over. */
+static bool pump(KilnSession *s, int timeout)
+{
+    enum { WIRE, SIGNALS, BUILDER, FIXED };
+    guint remotes = s->remotes->len;
+    g_autofree struct pollfd *fds = g_new0(struct pollfd, FIXED + remotes);
+    fds[SIGNALS] = (struct pollfd){.fd = s->signal_pipe[0], .events = POLLIN};
+    fds[BUILDER] = (struct pollfd){.fd = s->pidfd, .events = POLLIN};
+    fds[WIRE] = (struct pollfd){.fd = s->at_end ? -1 : kiln_wire_fd(s->wire), .events = POLLIN};
+    /* Lines are taken from kiln-remote only while the wire has room for them: this process must
+     * never block in sending to a builder that blocks in sending to it. */
+    struct pollfd room = {.fd = kiln_wire_fd(s->wire), .events = POLLOUT};
+    bool writable = remotes == 0 || poll(&room, 1, 0) == 1;
+    for (guint i = 0; i < remotes; i++) {
+        KilnRemoteProcess *p = g_ptr_array_index(s->remotes, i);
+        fds[FIXED + i] =
+            (struct pollfd){.fd = writable ? kiln_remote_process_fd(p) : -1, .events = POLLIN};
+    }
+    if (!writable) {
+        fds[WIRE].events |= POLLOUT;
+    }
+    int n = poll(fds, FIXED + remotes, timeout);
+    if (n <= 0) {
+        return n < 0 && errno == EINTR;
+    }
+    if (fds[SIGNALS].revents) {
+        take_cancels(s);
+    }
+    for (guint i = remotes; i > 0; i--) {
+        if (fds[FIXED + i - 1].revents &&
+            !kiln_remote_process_read(g_ptr_array_index(s->remotes, i - 1), s->wire)) {
+            g_ptr_array_remove_index(s->remotes, i - 1);
+        }
+    }
+    if (fds[WIRE].revents & (POLLIN | POLLHUP | POLLERR)) {
+        s->at_end = !kiln_wire_fill(s->wire) && !kiln_wire_pending(s->wire);
+    } else if (fds[BUILDER].revents) {
+        s->at_end = true; /* it ended, and left nothing unread; a child may still hold its socket */
+    }
+    return true;
+}
+
+static void wait_builder(KilnSession *s)
+{
+    if (!s->builder) {
+        return;
+    }
+    while (s->pidfd >= 0) {
+        struct pollfd fds[] = {{.fd = s->pidfd, .events = POLLIN},
+                               {.fd = s->signal_pipe[0], .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+            break;
+        }
+        if (fds[1].revents) {
+            take_cancels(s);
+        }
+        if (fds[0].revents) {
+            break;
+        }
+    }
+    while (waitpid(s->builder, &s->wait_status, 0) < 0) {
+        if (errno != EINTR) {
+            s->wait_status = 0; /* the host program waits for all children, or ignores SIGCHLD */
+            break;
+        }
+    }
+    s->builder = 0;
+}
+
+/* --- Events
+ * ---------------------------------------------------------------------------------------------- */
+
+/* The builder ended without a last event. */
+static void died(KilnSession *s)
+{
+    wait_builder(s);
+    int exit_code = 1;
+    g_free(s->text);
+    if (s->cancels > 0) {
+        s->text = g_strdup("interrupted");
+        exit_code = EXIT_INTERRUPTED;
+    } else if (WIFSIGNALED(s->wait_status)) {
+        int number = WTERMSIG(s->wait_status);
+        s->text = g_strdup_printf("kiln-builder was killed by signal %d (%s)%s", number,
+                                  strsignal(number),
+                                  number == SIGKILL ? "; the host may have run out of memory, "
+                                                      "see \"dmesg\""
+                                                    : "; this is a defect of kiln");
+    } else {
+        s->text = g_strdup_printf("kiln-builder ended with status %d before it was done; this is a "
+                                  "defect of kiln",
+                                  WEXITSTATUS(s->wait_status));
+    }
+    s->event = (KilnEvent){.type = KILN_EVENT_ERROR, .text = s->text, .exit_code = exit_code};
+}
+
+static void give_warning(KilnSession *s)
+{
+    s->event = (KilnEvent){.type = KILN_EVENT_WARNING,
+                           .text = g_ptr_array_index(s->warnings, s->warnings_given++)};
+}
+
+static void note_end(KilnSession *s)
+{
+    if (s->event.type == KILN_EVENT_RESULT) {
+        s->over = true;
+    } else if (s->event.type == KILN_EVENT_ERROR) {
+        s->over = true;
+        s->exit_code = s->event.exit_code ? s->event.exit_code : 1;
+    }
+}
+
+/* Makes s->event the next event. False when the time is over. */
+static bool fetch(KilnSession *s, int timeout)
+{
+    gint64 until = g_get_monotonic_time() + (gint64)timeout * 1000;
+    while (!s->ready) {
+        if (s->warnings_given < s->warnings->len) {
+            give_warning(s);
+            s->ready = true;
+        } else if (take_event(s)) {
+            s->ready = true;
+        } else if (s->at_end) {
+            died(s);
+            s->ready = true;
+        } else {
+            gint64 left = timeout < 0 ? -1 : MAX(until - g_get_monotonic_time(), 0) / 1000;
+            if (!pump(s, (int)left)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool kiln_session_wait(KilnSession *s, int milliseconds)
+{
+    return s->over || fetch(s, MAX(milliseconds, 0));
+}
+
+const KilnEvent *kiln_session_next(KilnSession *s)
+{
+    if (s->over) {
+        return NULL;
+    }
+    fetch(s, -1);
+    s->ready = false;
+    note_end(s);
+    return &s->event;
+}
+
+void kiln_session_cancel(KilnSession *s)
+{
+    int before = errno;
+    (void)!write(s->signal_pipe[1], "c", 1);
+    errno = before;
+}
+
+int kiln_session_finish(KilnSession *s)
+{
+    while (kiln_session_next(s)) {
+    }
+    wait_builder(s);
+    int exit_code = s->exit_code;
+    session_free(s);
+    return exit_code;
+}

@@ -1,0 +1,309 @@
+#include "front/spawn.h"
+
+#include "front/host.h"
+#include "front/idmap.h"
+#include "front/root.h"
+
+#include <kiln/kiln.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WIRE_FD 3
+
+extern char **environ;
+
+typedef enum {
+    STAGE_READY, /* not a failure: the namespaces are made, the maps are awaited */
+    STAGE_NAMESPACES,
+    STAGE_MAPS,
+    STAGE_MOUNTS,
+    STAGE_FDS,
+    STAGE_EXEC,
+} Stage;
+
+/* From child to parent; nothing more (the end of the stream) means that the program runs. */
+typedef struct {
+    Stage stage;
+    int error;
+} Report;
+
+/* All that the child needs, made before the fork: between fork and exec it makes system calls only.
+ */
+typedef struct {
+    KilnIds ids;
+    int sync; /* its end, above 3 */
+    int wire; /* above 3 */
+    bool keep_input, keep_output;
+    const char *program;
+    char *argv[2];
+    char uid_map[40], gid_map[40];
+} Child;
+
+/* --- In the child
+ * ---------------------------------------------------------------------------------------- */
+
+static _Noreturn void fail(const Child *c, Stage stage)
+{
+    Report report = {.stage = stage, .error = errno};
+    (void)!write(c->sync, &report, sizeof report);
+    _exit(127);
+}
+
+static void write_file(const Child *c, const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) {
+        fail(c, STAGE_MAPS);
+    }
+    close(fd);
+}
+
+static void enter_namespaces(const Child *c)
+{
+    int flags = CLONE_NEWNS | (c->ids == KILN_IDS_IDENTITY ? 0 : CLONE_NEWUSER);
+    if (unshare(flags) < 0) {
+        fail(c, STAGE_NAMESPACES);
+    }
+    if (c->ids == KILN_IDS_RANGE) {
+        Report ready = {.stage = STAGE_READY};
+        char go;
+        if (write(c->sync, &ready, sizeof ready) != sizeof ready || read(c->sync, &go, 1) != 1) {
+            _exit(127); /* the parent has given up */
+        }
+    } else if (c->ids == KILN_IDS_SINGLE) {
+        write_file(c, "/proc/self/setgroups", "deny");
+        write_file(c, "/proc/self/uid_map", c->uid_map);
+        write_file(c, "/proc/self/gid_map", c->gid_map);
+    }
+    /* No mount of ours is seen outside. It also shows here whether mounting is allowed at all:
+     * AppArmor may grant the namespace and then nothing inside it. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
+        fail(c, STAGE_MOUNTS);
+    }
+}
+
+static void arrange_fds(const Child *c)
+{
+    if (!c->keep_input) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0) {
+            fail(c, STAGE_FDS);
+        }
+    }
+    if ((!c->keep_output && dup2(STDERR_FILENO, STDOUT_FILENO) < 0 && errno != EBADF) ||
+        dup2(c->wire, WIRE_FD) < 0) {
+        fail(c, STAGE_FDS);
+    }
+    /* Linux 5.11; descriptors of the host program that lack the flag stay open on older kernels. */
+    syscall(SYS_close_range, WIRE_FD + 1, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);
+}
+
+static _Noreturn void child_main(const Child *c)
+{
+    /* Handlers of the host program must not run here; what it ignores the builder wants to see. */
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    for (int i = 1; i < NSIG; i++) {
+        sigaction(i, &standard, NULL);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    enter_namespaces(c);
+    if (!c->program) {
+        _exit(0);
+    }
+    arrange_fds(c);
+    execve(c->program, c->argv, environ);
+    fail(c, STAGE_EXEC);
+}
+
+/* --- In the parent
+ * --------------------------------------------------------------------------------------- */
+
+static void end_child(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* 1: a report; 0: the end of the stream, the program runs. */
+static int read_report(int sync, Report *report)
+{
+    ssize_t n;
+    do {
+        n = read(sync, report, sizeof *report);
+    } while (n < 0 && errno == EINTR);
+    return n == sizeof *report ? 1 : 0;
+}
+
+static void set_host_error(GError **error, const char *what, int code, KilnHostProblem *p)
+{
+    g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "%s: %s. Likely cause: %s.%s%s%s %s", what,
+                g_strerror(code), p->cause, p->remedy ? " To mend it: " : "",
+                p->remedy ? p->remedy : "", p->remedy ? ";" : "",
+                "\"kiln doctor\" shows what this host offers.");
+    kiln_host_problem_clear(p);
+}
+
+static void explain(const Child *c, const Report *report, GError **error)
+{
+    KilnHostProblem p;
+    switch (report->stage) {
+    case STAGE_EXEC:
+        g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot execute %s: %s", c->program,
+                    g_strerror(report->error));
+        return;
+    case STAGE_FDS:
+        g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot prepare the descriptors of %s: %s",
+                    c->program, g_strerror(report->error));
+        return;
+    default:
+        break;
+    }
+    if (c->ids == KILN_IDS_IDENTITY) {
+        p = (KilnHostProblem){
+            .cause = g_strdup("a seccomp filter or security module forbids it even to root"),
+            .remedy = g_strdup("run kiln as a user, or the container with --privileged")};
+        set_host_error(error, "cannot make a mount namespace", report->error, &p);
+        return;
+    }
+    p = kiln_host_explain_userns("/proc", report->error);
+    set_host_error(error,
+                   report->stage == STAGE_NAMESPACES ? "cannot make a user namespace"
+                   : report->stage == STAGE_MAPS     ? "cannot map user ids in a user namespace"
+                                                     : "cannot mount inside a user namespace",
+                   report->error, &p);
+}
+
+static pid_t fork_child(const Child *c)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0) {
+        child_main(c);
+    }
+    int code = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = code;
+    return pid;
+}
+
+/* Takes the child of KILN_IDS_RANGE through its maps. False with *why if they cannot be had (the
+ * caller may go on with a single id), false without if the child reported a failure. */
+static bool write_maps(pid_t pid, int sync, KilnIdRange uids, KilnIdRange gids, Report *report,
+                       char **why)
+{
+    *why = NULL;
+    if (read_report(sync, report) == 0) {
+        *report = (Report){.stage = STAGE_NAMESPACES, .error = ECHILD};
+        return false;
+    }
+    if (report->stage != STAGE_READY) {
+        return false;
+    }
+    return kiln_idmap_write(pid, uids, gids, why) && send(sync, "", 1, MSG_NOSIGNAL) == 1;
+}
+
+/* One attempt. -1 with an error, or with *why (see write_maps). */
+static pid_t launch(Child *c, KilnIdRange uids, KilnIdRange gids, char **why, GError **error)
+{
+    int ends[2];
+    *why = NULL;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot make a socket: %s",
+                    g_strerror(errno));
+        return -1;
+    }
+    c->sync = fcntl(ends[1], F_DUPFD_CLOEXEC, WIRE_FD + 1);
+    close(ends[1]);
+    pid_t pid = c->sync < 0 ? -1 : fork_child(c);
+    if (pid < 0) {
+        g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot start a process: %s",
+                    g_strerror(errno));
+    }
+    if (c->sync >= 0) {
+        close(c->sync);
+    }
+    Report report;
+    bool failed = pid < 0;
+    if (!failed && c->ids == KILN_IDS_RANGE &&
+        !write_maps(pid, ends[0], uids, gids, &report, why)) {
+        failed = true;
+    } else if (!failed) {
+        failed = read_report(ends[0], &report) == 1;
+    }
+    close(ends[0]);
+    if (failed && pid > 0) {
+        end_child(pid);
+        if (!*why) {
+            explain(c, &report, error);
+        }
+    }
+    return failed ? -1 : pid;
+}
+
+/* A user with subordinate ids, else a single id. */
+static pid_t launch_user(Child *c, const KilnSpawn *spawn, GError **error)
+{
+    KilnIdRange uids = {0}, gids = {0};
+    g_autofree char *name = kiln_user_name();
+    if (kiln_idmap_find(name, geteuid(), &uids, &gids)) {
+        g_autofree char *why = NULL;
+        c->ids = KILN_IDS_RANGE;
+        pid_t pid = launch(c, uids, gids, &why, error);
+        if (pid > 0 || !why) {
+            return pid;
+        }
+        g_ptr_array_add(
+            spawn->warnings,
+            g_strdup_printf("subordinate ids cannot be used, going on with one id: %s", why));
+    }
+    g_autofree char *unused = NULL;
+    c->ids = KILN_IDS_SINGLE;
+    g_snprintf(c->uid_map, sizeof c->uid_map, "0 %u 1\n", (unsigned)geteuid());
+    g_snprintf(c->gid_map, sizeof c->gid_map, "0 %u 1\n", (unsigned)getegid());
+    return launch(c, uids, gids, &unused, error);
+}
+
+pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error)
+{
+    Child c = {
+        .wire = -1,
+        .keep_input = spawn->keep_input,
+        .keep_output = spawn->keep_output,
+        .program = spawn->program,
+        .argv = {(char *)"kiln-builder", NULL},
+    };
+    if (spawn->program && (c.wire = fcntl(spawn->wire, F_DUPFD_CLOEXEC, WIRE_FD + 1)) < 0) {
+        g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot prepare the wire: %s",
+                    g_strerror(errno));
+        return -1;
+    }
+    pid_t pid;
+    if (geteuid() == 0 && kiln_host_is_admin()) {
+        g_autofree char *unused = NULL;
+        c.ids = KILN_IDS_IDENTITY;
+        pid = launch(&c, (KilnIdRange){0}, (KilnIdRange){0}, &unused, error);
+    } else {
+        pid = launch_user(&c, spawn, error);
+    }
+    *ids = c.ids;
+    if (c.wire >= 0) {
+        close(c.wire);
+    }
+    return pid;
+}

@@ -1,0 +1,100 @@
+/* What the names after --from and FROM mean. */
+#include <string.h>
+
+#include "dockerfile/expand.h"
+#include "plan/plan-private.h"
+#include "remote/reference.h"
+
+/* "alpine" for "docker.io/library/alpine:latest": names of build contexts are compared so, as in BuildKit.
+ * What is no reference stays as it is. g_free(). */
+static char *familiar(const char *name)
+{
+    g_autoptr(RemoteReference) r = remote_reference_parse(name, NULL);
+    if (!r)
+        return g_ascii_strdown(name, -1);
+    g_autofree char *text = remote_reference_text(r);
+    const char *start = text;
+    if (g_str_has_prefix(start, "docker.io/"))
+        start += strlen("docker.io/");
+    if (start != text && g_str_has_prefix(start, "library/"))
+        start += strlen("library/");
+    gsize length = strlen(start);
+    if (g_str_has_suffix(start, ":latest"))
+        length -= strlen(":latest");
+    return g_strndup(start, length);
+}
+
+const char *kiln_planner_context(const KilnPlanner *p, const char *name)
+{
+    const char *const *contexts = p->options->contexts;
+    if (!contexts || !*contexts || g_ascii_strcasecmp(name, "scratch") == 0 ||
+        g_ascii_strcasecmp(name, "context") == 0)
+        return NULL;
+    g_autofree char *wanted = familiar(name);
+    for (; *contexts; contexts++) {
+        g_autofree char *offered = familiar(*contexts);
+        if (strcmp(wanted, offered) == 0)
+            return *contexts;
+    }
+    return NULL;
+}
+
+static const char *unset(const char *name, void *data)
+{
+    (void)name;
+    (void)data;
+    return NULL;
+}
+
+bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *from,
+                            KilnReference *reference, GError **error)
+{
+    memset(reference, 0, sizeof *reference);
+    g_autofree char *plain = kiln_expand_word(from, site->escape, unset, NULL, NULL);
+    if (!plain || strcmp(plain, from) != 0)
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_flag(site, "from"),
+                              "variables cannot be used in --from (\"%s\"): begin a stage \"FROM %s AS "
+                              "NAME\" with an ARG from before the first FROM, and take from that",
+                              from, from);
+    const char *digits = *from == '-' || *from == '+' ? from + 1 : from;
+    if (*digits && strspn(digits, "0123456789") == strlen(digits)) {
+        guint64 index;
+        if (*from == '-' || p->stages->len == 0 ||
+            !g_ascii_string_to_unsigned(digits, 10, 0, p->stages->len - 1, &index, NULL))
+            return kiln_site_fail(site, error, KILN_PLAN_ERROR_STAGE, kiln_site_flag(site, "from"),
+                                  "--from=%s: there is no stage %s; the stages are 0 to %u", from,
+                                  from, p->stages->len - 1);
+        reference->stage = g_ptr_array_index(p->stages, index);
+        return true;
+    }
+    g_autofree char *lower = g_ascii_strdown(from, -1);
+    reference->stage = g_hash_table_lookup(p->names, lower);
+    if (reference->stage || strcmp(lower, "scratch") == 0)
+        return true;
+    reference->name = from;
+    reference->context = kiln_planner_context(p, from);
+    return true;
+}
+
+GPtrArray *kiln_instruction_froms(const KilnInstruction *i)
+{
+    GPtrArray *froms = g_ptr_array_new_with_free_func(g_free);
+    if (i->kind == KILN_INST_COPY) {
+        const char *from = kiln_instruction_flag(i, "from");
+        if (from && *from)
+            g_ptr_array_add(froms, g_strdup(from));
+    }
+    if (i->kind != KILN_INST_RUN)
+        return froms;
+    g_autoptr(GPtrArray) mounts = kiln_instruction_flags(i, "mount");
+    for (guint n = 0; n < mounts->len; n++) {
+        g_auto(GStrv) fields = kiln_mount_fields(g_ptr_array_index(mounts, n));
+        const char *from = NULL; /* what is malformed is told when the stage is run */
+        for (char **field = fields; field && *field; field++) {
+            if (g_ascii_strncasecmp(*field, "from=", strlen("from=")) == 0)
+                from = *field + strlen("from=");
+        }
+        g_ptr_array_add(froms, from && *from ? g_strdup(from) : NULL);
+    }
+    return froms;
+}
