@@ -21,8 +21,8 @@ __attribute__((noreturn)) static void hold_namespace(int socket)
     char pid[32];
     ssize_t n = readlink("/proc/self", pid, sizeof pid);
 
-    /* A builder that has changed its ids without an exec is not dumpable, nor are its children: then
-     * /proc/PID/uid_map would belong to the host's root (proc(5)). */
+    /* A builder that has changed its ids without an exec is not dumpable, nor are its children:
+     * then /proc/PID/uid_map would belong to the host's root (proc(5)). */
     prctl(PR_SET_DUMPABLE, 1);
     if (n > 0 && write(socket, pid, (size_t)n) == n)
         while (read(socket, pid, sizeof pid) < 0 && errno == EINTR)

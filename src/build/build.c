@@ -2,8 +2,10 @@
  * needs are done. A step first makes its key, then either finds its record or is executed. */
 #include "build/engine.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 G_DEFINE_QUARK(kiln-build-error-quark, kiln_build_error)
 
@@ -252,8 +254,7 @@ static bool run_steps(KilnEngine *e, GError **error)
 
 static int index_directory(KilnStore *store)
 {
-    int fd = kiln_open_beneath(kiln_store_fd(store), "index", O_RDONLY | O_DIRECTORY);
-    return fd;
+    return kiln_open_beneath(kiln_store_fd(store), "index", O_RDONLY | O_DIRECTORY);
 }
 
 static void open_index(KilnEngine *e)

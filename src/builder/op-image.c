@@ -30,7 +30,7 @@ static bool name_matches(const char *name, const char *filter)
 {
     g_autoptr(KilnReference) have = kiln_reference_parse(name, NULL);
     g_autoptr(KilnReference) want = kiln_reference_parse(filter, NULL);
-    if (!have || !want || strcmp(have->domain, want->domain) || strcmp(have->repository, want->repository))
+    if (!have || !want || strcmp(have->domain, want->domain) || strcmp(have->path, want->path))
         return false;
     const char *slash = strrchr(filter, '/');
     bool any_tag = !strchr(slash ? slash : filter, ':');
@@ -112,7 +112,7 @@ static json_object *description(KilnStore *store, const KilnImage *image, GError
         g_autoptr(KilnReference) r = kiln_reference_parse(image->names[0], NULL);
         if (r) {
             g_autofree char *text =
-                g_strdup_printf("%s/%s@%s", r->domain, r->repository, image->source_digest);
+                g_strdup_printf("%s/%s@%s", r->domain, r->path, image->source_digest);
             json_object_array_add(digests, json_object_new_string(text));
         }
     }

@@ -16,6 +16,11 @@ struct KilnRemote {
     bool abandoned;
 };
 
+static void put_message(gpointer message)
+{
+    json_object_put(message);
+}
+
 static void call_free(gpointer data)
 {
     Call *call = data;
@@ -73,7 +78,7 @@ void kiln_remote_abandon(KilnRemote *r)
 static Call *start(KilnRemote *r, const char *const *argv, int *id)
 {
     Call *call = g_new0(Call, 1);
-    call->lines = g_async_queue_new_full((GDestroyNotify)json_object_put);
+    call->lines = g_async_queue_new_full(put_message);
     json_object *message = json_object_new_object();
     json_object *list = json_object_new_array();
     for (; *argv; argv++)

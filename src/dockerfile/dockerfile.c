@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dockerfile/directives.h"
+#include "dockerfile/excerpt.h"
 #include "dockerfile/heredoc.h"
 #include "dockerfile/instruction.h"
 #include "dockerfile/lint.h"
@@ -140,8 +141,7 @@ static bool read_heredocs(Parse *p, KilnInstruction *i, GError **error)
         KilnHeredoc *heredoc = g_ptr_array_index(heredocs, n);
         gsize last = 0;
         if (!kiln_heredoc_read(heredoc, &p->reader, &last)) {
-            g_autofree char *shown =
-                g_utf8_make_valid(heredoc->name, MIN(strlen(heredoc->name), 60));
+            g_autofree char *shown = kiln_excerpt_text(heredoc->name, strlen(heredoc->name));
             kiln_dockerfile_error(
                 error, p->d, &heredoc->place, KILN_DOCKERFILE_ERROR_SYNTAX,
                 "the heredoc has no end: there is no line that is just %s (if this is "

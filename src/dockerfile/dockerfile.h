@@ -59,26 +59,35 @@ typedef struct {
     KilnPlace place;
 } KilnHeredoc;
 
+/* clang-format off */
 /* One instruction. Arguments are unexpanded; what they are depends on the kind:
- *   FROM        image [, stage name]         (flag platform; the name is lower-cased: stages are
- * found case-insensitively) RUN, CMD, ENTRYPOINT, SHELL, VOLUME      json: the strings; else one
- * string, the shell command line (VOLUME in word form: the words; SHELL is always json) COPY, ADD
- * sources …, destination       (json form or words) ENV, LABEL  name, value, name, value …   (the
- * old "ENV name value" form gives one pair; legacy set) ARG         name, value, …               (a
- * NULL value: declared without default) EXPOSE      words, in the order written;  USER, WORKDIR,
- * STOPSIGNAL, MAINTAINER: one string HEALTHCHECK "NONE", or "CMD" and then as RUN (json tells)
- * (flags interval, timeout …) ONBUILD     one string, the text of the trigger instruction, with its
- * heredocs as written, as it goes into the image's configuration; `trigger` is the same parsed In
- * word form quotes and escapes are still there (kiln_expand_word() removes them). In json form the
- * quotes of JSON are gone; BuildKit still expands the strings of COPY, ADD and VOLUME as words.
- * Values of flags have lost one level of quotes and escapes already, as in BuildKit, and are then
- * expanded as words. */
+ *
+ *   FROM          image [, stage name]; the name is lower-cased: stages are found in any case
+ *   RUN, CMD, ENTRYPOINT
+ *                 json: the strings; else one string, the shell command line (may be empty)
+ *   SHELL         the strings, it is always json
+ *   VOLUME        json: the strings; else words
+ *   COPY, ADD     sources …, destination (json form or words)
+ *   ENV, LABEL    name, value, name, value …; the old "ENV name value" gives one pair and sets legacy
+ *   ARG           name, value, …; a NULL value: declared without default
+ *   EXPOSE        words, in the order written
+ *   USER, WORKDIR, STOPSIGNAL, MAINTAINER
+ *                 one string
+ *   HEALTHCHECK   "NONE", or "CMD" and then as RUN (json tells)
+ *   ONBUILD       one string, the text of the trigger as it goes into the image's configuration, with
+ *                 its heredocs as written; `trigger` is the same parsed
+ *
+ * In word form quotes and escapes are still there (kiln_expand_word() removes them). In json form the
+ * quotes of JSON are gone; BuildKit still expands the strings of COPY, ADD and VOLUME as words. Values
+ * of flags have lost one level of quotes and escapes already, as in BuildKit, and are then expanded as
+ * words. A flag is here only if the instruction takes it and its value is of the right type; what
+ * depends on variables is for the caller to judge. */
+/* clang-format on */
 typedef struct KilnInstruction KilnInstruction;
 struct KilnInstruction {
     KilnInstructionKind kind;
-    char *keyword;  /* as written */
-    char *original; /* the whole instruction as written, continuations joined as in Docker's history
-                     */
+    char *keyword;    /* as written */
+    char *original;   /* the whole instruction, continuations joined as in Docker's history */
     GPtrArray *flags; /* KilnFlag* */
     GPtrArray *args;  /* char*, may hold NULL (ARG) */
     bool json;

@@ -4,7 +4,7 @@
 
 #include "dockerfile/excerpt.h"
 
-G_DEFINE_QUARK(kiln - dockerfile - error - quark, kiln_dockerfile_error)
+G_DEFINE_QUARK(kiln_dockerfile_error, kiln_dockerfile_error)
 
 void kiln_dockerfile_error(GError **error, const KilnDockerfile *d, const KilnPlace *place,
                            KilnDockerfileError code, const char *format, ...)

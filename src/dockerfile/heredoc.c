@@ -58,8 +58,8 @@ KilnHeredoc *kiln_heredoc_word(const char *word, gsize length)
     return heredoc;
 }
 
-/* Where a word of the lexer stands in the line. The lexer keeps quotes, escapes and unset variables, so
- * that the word is nearly always found literally; *from moves on behind it. */
+/* Where a word of the lexer stands in the line. The lexer keeps quotes, escapes and unset
+ * variables, so that the word is nearly always found literally; *from moves on behind it. */
 static KilnPlace place_of(const KilnLogicalLine *line, const char *word, gsize *from,
                           const KilnPlace *fallback)
 {

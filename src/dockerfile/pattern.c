@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dockerfile/dockerfile.h"
+#include "dockerfile/excerpt.h"
 
 /* Matching is done by following all states of the pattern at once, never by backtracking: a hostile
  * pattern ("*a*a*a*b") costs length times length, not an exponential. */
@@ -52,9 +53,9 @@ static bool compile(Text *p, const char *pattern, GError **error)
             c = at + 1 < p->length ? p->chars[++at] : 0;
             /* "}" and "/" are escaped for the sake of ${} alone. */
             if (c == 0 || c > 0x7f || !strchr("*?\\}/", (int)c)) {
+                g_autofree char *shown = kiln_excerpt_text(pattern, strlen(pattern));
                 g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_EXPANSION,
-                            "the pattern %s has a \\ that is before neither * nor ? nor \\",
-                            pattern);
+                            "the pattern %s has a \\ that is before neither * nor ? nor \\", shown);
                 return false;
             }
         } else if (c == '*') {

@@ -10,18 +10,20 @@ typedef struct {
     uint32_t start, count;
 } KilnIdRange;
 
-/* The user's range in the text of /etc/subuid or /etc/subgid: lines "NAME:START:COUNT" or "UID:START:COUNT"
- * (name may be NULL). Malformed lines and ranges that do not fit into 32 bits are passed over, as newuidmap
- * does. Of several the largest is taken, the first of equals. False if there is none. */
+/* The user's range in the text of /etc/subuid or /etc/subgid: lines "NAME:START:COUNT" or
+ * "UID:START:COUNT" (name may be NULL). Malformed lines and ranges that do not fit into 32 bits are
+ * passed over, as newuidmap does. Of several the largest is taken, the first of equals. False if
+ * there is none. */
 bool kiln_idmap_parse(const char *text, const char *name, uid_t uid, KilnIdRange *out);
 
 /* The output of `getsubids NAME`: lines "0: NAME START COUNT". */
 bool kiln_idmap_parse_getsubids(const char *text, KilnIdRange *out);
 
-/* The user's subordinate ids: the files, else getsubids if nsswitch.conf names another source of them. */
+/* The user's subordinate ids: the files, else getsubids if nsswitch.conf names another source of
+ * them. */
 bool kiln_idmap_find(const char *name, uid_t uid, KilnIdRange *uids, KilnIdRange *gids);
 
-/* Maps 0 to the caller's own ids and 1… to the ranges for a process in a new user namespace, by newuidmap
- * and newgidmap, both at once. On failure *why gets what they said; g_free(). The process is then of no
- * use: its maps may be half written. */
+/* Maps 0 to the caller's own ids and 1… to the ranges for a process in a new user namespace, by
+ * newuidmap and newgidmap, both at once. On failure *why gets what they said; g_free(). The process
+ * is then of no use: its maps may be half written. */
 bool kiln_idmap_write(pid_t pid, KilnIdRange uids, KilnIdRange gids, char **why);

@@ -9,13 +9,13 @@
 
 typedef struct KilnRemoteProcess KilnRemoteProcess;
 
-/* Starts the program (NULL: it was not found) for a {"message":"remote","id":N,"argv":[…]}. NULL if it
- * cannot be started: then the builder has been told. */
+/* Starts the program (NULL: it was not found) for a {"message":"remote","id":N,"argv":[…]}. NULL if
+ * it cannot be started: then the builder has been told. */
 KilnRemoteProcess *kiln_remote_process_start(const char *program, json_object *message,
                                              KilnWire *wire);
 int kiln_remote_process_fd(const KilnRemoteProcess *p);
-/* Forwards what it printed; to be called when the fd is readable. False once it has ended, and its exit code
- * has been sent. */
+/* Forwards what it printed; to be called when the fd is readable. False once it has ended, and its
+ * exit code has been sent. */
 bool kiln_remote_process_read(KilnRemoteProcess *p, KilnWire *wire);
 /* Asks it to end. */
 void kiln_remote_process_stop(KilnRemoteProcess *p);

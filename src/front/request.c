@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK(kiln - error - quark, kiln_error)
+GQuark kiln_error_quark(void)
+{
+    return g_quark_from_static_string("kiln-error-quark");
+}
 
 /* What the builder may know of the caller's environment. */
 static const char *const passed_variables[] = {"TMPDIR", "KILN_DEBUG", "KILN_SNAPSHOTTER"};

@@ -4,8 +4,8 @@
 #include <json-c/json.h>
 #include <kiln/kiln.h>
 
-/* The first line of the wire: {"op":…, keys…, "root":…, "env":{…}}. Build arguments without a value get it
- * from the environment, or are left out if it has none. */
+/* The first line of the wire: {"op":…, keys…, "root":…, "env":{…}}. Build arguments without a value
+ * get it from the environment, or are left out if it has none. */
 json_object *kiln_request_to_json(const KilnRequest *r);
 /* True if the value of the key is "-" (standard input or output of the caller is used). */
 bool kiln_request_is_stream(const KilnRequest *r, const char *key);

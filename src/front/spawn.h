@@ -1,5 +1,5 @@
-/* Starting kiln-builder in the namespaces that it needs, from a program that may have threads. Private to
- * kiln's own programs. */
+/* Starting kiln-builder in the namespaces that it needs, from a program that may have threads.
+ * Private to kiln's own programs. */
 #pragma once
 
 #include <glib.h>
@@ -13,13 +13,14 @@ typedef enum {
 } KilnIds;
 
 typedef struct {
-    const char *program;  /* NULL: enter the namespaces and end, to see whether it can be done */
-    int wire;             /* becomes fd 3; stays the caller's */
-    bool keep_input;      /* the caller's standard input, else /dev/null */
-    bool keep_output;     /* the caller's standard output, else its standard error */
-    GPtrArray *warnings;  /* char *: what went another way than the user may expect is added here */
+    const char *program; /* NULL: enter the namespaces and end, to see whether it can be done */
+    int wire;            /* becomes fd 3; stays the caller's */
+    bool keep_input;     /* the caller's standard input, else /dev/null */
+    bool keep_output;    /* the caller's standard output, else its standard error */
+    GPtrArray *warnings; /* char *: what went another way than the user may expect is added here */
 } KilnSpawn;
 
-/* Returns the process, which the caller waits for, or -1 with KILN_ERROR_HOST. The process is the leader of
- * a session of its own: signals of the terminal do not reach it. *ids: what was chosen. */
+/* Returns the process, which the caller waits for, or -1 with KILN_ERROR_HOST. The process is the
+ * leader of a session of its own: signals of the terminal do not reach it. *ids: what was chosen.
+ */
 pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error);

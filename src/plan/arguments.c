@@ -59,11 +59,16 @@ static KilnScope *predefined(KilnPlanner *p)
     const struct {
         const char *name, *value;
     } list[] = {
-        {"BUILDPLATFORM", build_text},      {"BUILDOS", build->os},
-        {"BUILDOSVERSION", NULL},           {"BUILDARCH", build->architecture},
-        {"BUILDVARIANT", build->variant},   {"TARGETPLATFORM", target_text},
-        {"TARGETOS", target->os},           {"TARGETOSVERSION", NULL},
-        {"TARGETARCH", target->architecture}, {"TARGETVARIANT", target->variant},
+        {"BUILDPLATFORM", build_text},
+        {"BUILDOS", build->os},
+        {"BUILDOSVERSION", NULL},
+        {"BUILDARCH", build->architecture},
+        {"BUILDVARIANT", build->variant},
+        {"TARGETPLATFORM", target_text},
+        {"TARGETOS", target->os},
+        {"TARGETOSVERSION", NULL},
+        {"TARGETARCH", target->architecture},
+        {"TARGETVARIANT", target->variant},
         {"TARGETSTAGE", stage && *stage ? stage : "default"},
     };
     KilnScope *scope = kiln_scope_new();
@@ -82,8 +87,11 @@ KilnScope *kiln_planner_globals(KilnPlanner *p, GHashTable *build_args, GError *
         const KilnInstruction *arg = g_ptr_array_index(p->file->instructions, i);
         if (arg->kind != KILN_INST_ARG)
             break;
-        KilnSite site = {.file = p->file, .instruction = arg, .place = &arg->place,
-                         .escape = p->file->escape, .scope = scope};
+        KilnSite site = {.file = p->file,
+                         .instruction = arg,
+                         .place = &arg->place,
+                         .escape = p->file->escape,
+                         .scope = scope};
         for (guint n = 0; n + 1 < arg->args->len; n += 2) {
             const char *name = g_ptr_array_index(arg->args, n);
             const char *given = build_args ? g_hash_table_lookup(build_args, name) : NULL;

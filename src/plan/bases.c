@@ -25,23 +25,24 @@ void kiln_base_free(KilnBase *b)
     g_free(b);
 }
 
-static KilnBase *resolve(KilnPlanner *p, const KilnSite *site, const char *name, const char *context,
-                         const KilnPlatform *platform, GError **error)
+static KilnBase *resolve(KilnPlanner *p, const KilnSite *site, const char *name,
+                         const char *context, const KilnPlatform *platform, GError **error)
 {
     g_autofree char *ref = g_strdup(context);
-    const KilnPlace *place = site->instruction->kind == KILN_INST_FROM ? kiln_site_place(site, 0)
-                                                                       : kiln_site_flag(site, "from");
+    const KilnPlace *place = site->instruction->kind == KILN_INST_FROM
+                                 ? kiln_site_place(site, 0)
+                                 : kiln_site_flag(site, "from");
     GError *problem = NULL;
     if (!context) {
-        g_autoptr(RemoteReference) r = remote_reference_parse(name, &problem);
+        g_autoptr(KilnReference) r = kiln_reference_parse(name, &problem);
         if (!r) {
             kiln_site_place_error(site, error, problem, place);
             return NULL;
         }
-        ref = remote_reference_text(r);
+        ref = kiln_reference_canonical(r);
     }
-    KilnResolved *resolved = p->options->resolve(context ? context : name, platform,
-                                                 p->options->resolve_data, &problem);
+    KilnResolved *resolved =
+        p->options->resolve(context ? context : name, platform, p->options->resolve_data, &problem);
     if (!resolved) {
         kiln_site_place_error(site, error, problem, place);
         return NULL;
@@ -63,13 +64,14 @@ static void warn_platform(const KilnSite *site, const KilnBase *base, const Kiln
         return;
     g_autofree char *actual_text = kiln_platform_text(actual);
     g_autofree char *expected_text = kiln_platform_text(expected);
-    kiln_site_warn(site, "InvalidBaseImagePlatform",
-                   "Base image %s was pulled with platform \"%s\", expected \"%s\" for current build",
-                   base->name, actual_text, expected_text);
+    kiln_site_warn(
+        site, "InvalidBaseImagePlatform",
+        "Base image %s was pulled with platform \"%s\", expected \"%s\" for current build",
+        base->name, actual_text, expected_text);
 }
 
-KilnBase *kiln_planner_base(KilnPlanner *p, const KilnSite *site, const char *name, const char *context,
-                            const KilnPlatform *platform, GError **error)
+KilnBase *kiln_planner_base(KilnPlanner *p, const KilnSite *site, const char *name,
+                            const char *context, const KilnPlatform *platform, GError **error)
 {
     if (!platform)
         platform = p->platform;
@@ -98,7 +100,8 @@ bool kiln_stage_base(KilnPlanner *p, KilnStage *s, KilnBase **base, GError **err
     return *base != NULL;
 }
 
-/* The step that makes the base's layers the file system; `stage` numbers it, NULL: not of a stage. */
+/* The step that makes the base's layers the file system; `stage` numbers it, NULL: not of a stage.
+ */
 static KilnStep *base_step(KilnPlanner *p, const KilnSite *site, KilnBase *base, KilnStage *stage)
 {
     if (base->step)
@@ -214,7 +217,7 @@ bool kiln_stage_start(KilnPlanner *p, KilnStage *s, GError **error)
 bool kiln_planner_origin(KilnPlanner *p, const KilnSite *site, const char *from, KilnOrigin *origin,
                          GPtrArray *needs, GError **error)
 {
-    KilnReference reference;
+    KilnFrom reference;
     if (!kiln_planner_reference(p, site, from, &reference, error))
         return false;
     *origin = (KilnOrigin){.kind = KILN_ORIGIN_STAGE, .name = g_strdup(from)};
@@ -225,8 +228,7 @@ bool kiln_planner_origin(KilnPlanner *p, const KilnSite *site, const char *from,
     } else if (reference.stage) {
         origin->step = reference.stage->last;
     } else if (reference.name) {
-        KilnBase *base =
-            kiln_planner_base(p, site, reference.name, reference.context, NULL, error);
+        KilnBase *base = kiln_planner_base(p, site, reference.name, reference.context, NULL, error);
         if (!base)
             return false;
         g_free(origin->name);

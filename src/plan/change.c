@@ -10,8 +10,9 @@ bool kiln_config_change(KilnConfig *config, const char *instruction, GError **er
         .instruction = i, .place = &place, .origin = "--change", .escape = '\\', .config = config};
     bool ok = false;
     if (i->kind == KILN_INST_MAINTAINER) { /* the one that Docker leaves out */
-        kiln_site_fail(&site, error, KILN_PLAN_ERROR_UNSUPPORTED, NULL,
-                       "MAINTAINER cannot be used here; use LABEL org.opencontainers.image.authors=…");
+        kiln_site_fail(
+            &site, error, KILN_PLAN_ERROR_UNSUPPORTED, NULL,
+            "MAINTAINER cannot be used here; use LABEL org.opencontainers.image.authors=…");
     } else {
         g_autoptr(KilnScope) scope = kiln_scope_new();
         g_auto(GStrv) environ = kiln_config_environ(config);

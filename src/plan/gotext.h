@@ -1,4 +1,5 @@
-/* Values as Go's fmt and time packages print them: BuildKit writes its history entries with those. */
+/* Values as Go's fmt and time packages print them: BuildKit writes its history entries with those.
+ */
 #pragma once
 
 #include <glib.h>

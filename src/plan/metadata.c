@@ -1,5 +1,5 @@
-/* Instructions that change the configuration and make no layer. One function each; the table at the end
- * says which. */
+/* Instructions that change the configuration and make no layer. One function each; the table at the
+ * end says which. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,10 +90,11 @@ static char **command(const KilnSite *site)
             for (char **s = shell; *s; s++)
                 g_ptr_array_add(list, g_strdup(*s));
         } else {
-            kiln_site_warn(site, "JSONArgsRecommended",
-                           "JSON arguments recommended for %s to prevent unintended behavior related "
-                           "to OS signals",
-                           kiln_instruction_keyword(i->kind));
+            kiln_site_warn(
+                site, "JSONArgsRecommended",
+                "JSON arguments recommended for %s to prevent unintended behavior related "
+                "to OS signals",
+                kiln_instruction_keyword(i->kind));
             g_ptr_array_add(list, g_strdup("/bin/sh"));
             g_ptr_array_add(list, g_strdup("-c"));
         }
@@ -200,8 +201,9 @@ static bool valid_signal(const char *text)
     if (!minimum && !g_str_has_prefix(name, "RTMAX"))
         return false;
     name += strlen("RTMIN");
-    return !*name || (*name == (minimum ? '+' : '-') &&
-                      g_ascii_string_to_unsigned(name + 1, 10, 1, minimum ? 15 : 14, &number, NULL));
+    return !*name ||
+           (*name == (minimum ? '+' : '-') &&
+            g_ascii_string_to_unsigned(name + 1, 10, 1, minimum ? 15 : 14, &number, NULL));
 }
 
 static bool stopsignal(KilnSite *site, GError **error)
@@ -210,9 +212,9 @@ static bool stopsignal(KilnSite *site, GError **error)
     if (!name)
         return false;
     if (!valid_signal(name))
-        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_place(site, 0),
-                              "STOPSIGNAL: unknown signal \"%s\" (a number, or a name such as SIGTERM)",
-                              name);
+        return kiln_site_fail(
+            site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_place(site, 0),
+            "STOPSIGNAL: unknown signal \"%s\" (a number, or a name such as SIGTERM)", name);
     kiln_config_set_string(site->config, "StopSignal", name);
     commit(site, name);
     return true;

@@ -11,7 +11,8 @@ static bool add_trigger(KilnPlanner *p, KilnStage *s, const char *text, GError *
         kiln_site_place_error(&site, error, g_steal_pointer(&problem), NULL);
         return false;
     }
-    if (i->kind == KILN_INST_ONBUILD || i->kind == KILN_INST_FROM || i->kind == KILN_INST_MAINTAINER)
+    if (i->kind == KILN_INST_ONBUILD || i->kind == KILN_INST_FROM ||
+        i->kind == KILN_INST_MAINTAINER)
         return kiln_site_fail(&site, error, KILN_PLAN_ERROR_ARGUMENT, NULL,
                               "%s cannot be a trigger (\"%s\")", kiln_instruction_keyword(i->kind),
                               text);
@@ -19,8 +20,8 @@ static bool add_trigger(KilnPlanner *p, KilnStage *s, const char *text, GError *
     return true;
 }
 
-/* Of an image they stand in its configuration, of a stage in its instructions. A base's own triggers have
- * been run there and do not go further. */
+/* Of an image they stand in its configuration, of a stage in its instructions. A base's own
+ * triggers have been run there and do not go further. */
 bool kiln_stage_triggers(KilnPlanner *p, KilnStage *s, GError **error)
 {
     g_free(s->trigger_origin);
@@ -37,9 +38,8 @@ bool kiln_stage_triggers(KilnPlanner *p, KilnStage *s, GError **error)
     KilnBase *base = NULL;
     if (!kiln_stage_base(p, s->base ? s->base : s, &base, error))
         return false;
-    g_auto(GStrv) list = base && base->resolved->config
-                             ? kiln_config_list(base->resolved->config, "OnBuild")
-                             : NULL;
+    g_auto(GStrv) list =
+        base && base->resolved->config ? kiln_config_list(base->resolved->config, "OnBuild") : NULL;
     for (char **text = list; text && *text; text++) {
         if (!add_trigger(p, s, *text, error))
             return false;

@@ -1,6 +1,6 @@
-/* What the files of the plan share. A planner goes through the Dockerfile once: stages.c makes the table of
- * stages, onbuild.c adds the triggers of their bases, and each needed stage is then run in order: metadata.c
- * changes its config, steps.c adds steps to the plan. */
+/* What the files of the plan share. A planner goes through the Dockerfile once: stages.c makes the
+ * table of stages, onbuild.c adds the triggers of their bases, and each needed stage is then run in
+ * order: metadata.c changes its config, steps.c adds steps to the plan. */
 #pragma once
 
 #include "plan/plan.h"
@@ -13,7 +13,8 @@ typedef struct {
     const KilnDockerfile *file; /* NULL: there is none (kiln_config_change) */
     const KilnInstruction *instruction;
     const KilnPlace *place; /* in `file`; for an ONBUILD trigger that of FROM */
-    const char *origin;     /* "ONBUILD of node:14", "--change"; NULL: the instruction stands in `file` */
+    const char
+        *origin; /* "ONBUILD of node:14", "--change"; NULL: the instruction stands in `file` */
     char escape;
     KilnConfig *config;
     KilnScope *scope;
@@ -34,20 +35,20 @@ typedef struct {
 struct KilnStage {
     guint index;
     const KilnInstruction *from;
-    char *name;                 /* in lower case; NULL: unnamed */
-    char *label;                /* before step names: "builder", "stage-1"; NULL: the only stage */
-    char *base_name;            /* expanded */
-    KilnPlatform *platform;     /* of FROM --platform; NULL: the build's */
-    KilnStage *base;            /* FROM another stage */
-    const char *context;        /* the --build-context that stands in for the whole stage, or NULL */
-    GPtrArray *instructions;    /* KilnInstruction*, borrowed */
-    GPtrArray *triggers;        /* KilnInstruction*, of the base's ONBUILD: they come first */
-    char *trigger_origin;       /* "ONBUILD of node:14" */
+    char *name;              /* in lower case; NULL: unnamed */
+    char *label;             /* before step names: "builder", "stage-1"; NULL: the only stage */
+    char *base_name;         /* expanded */
+    KilnPlatform *platform;  /* of FROM --platform; NULL: the build's */
+    KilnStage *base;         /* FROM another stage */
+    const char *context;     /* the --build-context that stands in for the whole stage, or NULL */
+    GPtrArray *instructions; /* KilnInstruction*, borrowed */
+    GPtrArray *triggers;     /* KilnInstruction*, of the base's ONBUILD: they come first */
+    char *trigger_origin;    /* "ONBUILD of node:14" */
     bool needed;
 
     /* Known when the stage has been run. */
-    bool directory;    /* a --build-context that is a directory stands in for it */
-    KilnStep *last;    /* NULL: an empty file system */
+    bool directory; /* a --build-context that is a directory stands in for it */
+    KilnStep *last; /* NULL: an empty file system */
     KilnConfig *config;
     KilnScope *scope;
     GPtrArray *history; /* KilnHistory* */
@@ -75,11 +76,12 @@ typedef struct {
     KilnStage *stage;
     const char *name;
     const char *context; /* the --build-context for `name`, or NULL */
-} KilnReference;
+} KilnFrom;
 
 /* arguments.c */
 void kiln_planner_read_build_args(KilnPlanner *p);
-/* Predefined platform ARGs and those before the first FROM. build_args NULL: with their defaults. */
+/* Predefined platform ARGs and those before the first FROM. build_args NULL: with their defaults.
+ */
 KilnScope *kiln_planner_globals(KilnPlanner *p, GHashTable *build_args, GError **error);
 bool kiln_stage_arg(KilnPlanner *p, const KilnSite *site, GError **error);
 char **kiln_planner_proxies(const KilnPlanner *p); /* for RUN; NULL if there are none */
@@ -88,26 +90,28 @@ void kiln_planner_warn_unused(KilnPlanner *p);
 /* stages.c */
 /* Fills globals, stages and target. */
 bool kiln_planner_stages(KilnPlanner *p, GError **error);
-/* Marks the stages that the target needs. triggers: those of their bases count too, which resolves them. */
+/* Marks the stages that the target needs. triggers: those of their bases count too, which resolves
+ * them. */
 bool kiln_planner_mark(KilnPlanner *p, bool triggers, GError **error);
 /* What the site of an instruction of the stage is; trigger: one of stage->triggers. */
 KilnSite kiln_stage_site(KilnPlanner *p, KilnStage *s, const KilnInstruction *i, bool trigger);
 void kiln_stage_free(KilnStage *s);
 
 /* references.c */
-const char *kiln_planner_context(const KilnPlanner *p, const char *name); /* of --build-context, or NULL */
+const char *kiln_planner_context(const KilnPlanner *p,
+                                 const char *name); /* of --build-context, or NULL */
 bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *from,
-                            KilnReference *reference, GError **error);
-/* What an instruction reads beside its own stage: the values of COPY --from and of "from" in RUN --mount (NULL
- * for a mount without). char* */
+                            KilnFrom *reference, GError **error);
+/* What an instruction reads beside its own stage: the values of COPY --from and of "from" in RUN
+ * --mount (NULL for a mount without). char* */
 GPtrArray *kiln_instruction_froms(const KilnInstruction *i);
 
 /* onbuild.c */
 bool kiln_stage_triggers(KilnPlanner *p, KilnStage *s, GError **error);
 
 /* bases.c */
-KilnBase *kiln_planner_base(KilnPlanner *p, const KilnSite *site, const char *name, const char *context,
-                            const KilnPlatform *platform, GError **error);
+KilnBase *kiln_planner_base(KilnPlanner *p, const KilnSite *site, const char *name,
+                            const char *context, const KilnPlatform *platform, GError **error);
 /* What an image or a context resolved to; *base is NULL for scratch and for a stage on a stage. */
 bool kiln_stage_base(KilnPlanner *p, KilnStage *s, KilnBase **base, GError **error);
 /* Sets config, scope, history and the first step from what FROM names. */
@@ -123,12 +127,13 @@ void kiln_base_free(KilnBase *b);
 KilnStep *kiln_step_add(KilnPlanner *p, const KilnSite *site, KilnStepKind kind, KilnStep *parent);
 /* "[builder 2/5] TEXT"; counts. g_free(). */
 char *kiln_stage_step_name(KilnStage *s, const KilnSite *site, const char *text);
-/* The instruction as people see it: variables expanded (in RUN only those that are set, since the rest is the
- * shell's). g_free(). */
+/* The instruction as people see it: variables expanded (in RUN only those that are set, since the
+ * rest is the shell's). g_free(). */
 char *kiln_site_display(const KilnSite *site);
 bool kiln_stage_run(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
 bool kiln_stage_workdir(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
 void kiln_step_free(KilnStep *s);
+void kiln_mounts_free(GArray *mounts);
 
 /* copy.c */
 bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
@@ -151,9 +156,10 @@ char *kiln_path_clean(const char *base, const char *path);
 void kiln_site_history(const KilnSite *site, KilnStep *step, const char *created_by);
 void kiln_history_free(KilnHistory *h);
 KilnHistory *kiln_history_copy(const KilnHistory *h);
-/* Sets an error with the place and the quoted line; returns false. place NULL: the instruction's. */
-bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code, const KilnPlace *place,
-                    const char *format, ...) G_GNUC_PRINTF(5, 6);
+/* Sets an error with the place and the quoted line; returns false. place NULL: the instruction's.
+ */
+bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code,
+                    const KilnPlace *place, const char *format, ...) G_GNUC_PRINTF(5, 6);
 /* Hands on an error of another module, with the place before it. Takes `problem` over. */
 void kiln_site_place_error(const KilnSite *site, GError **error, GError *problem,
                            const KilnPlace *place);
@@ -164,11 +170,13 @@ void kiln_site_warn_secret(const KilnSite *site, const char *name);
 void kiln_warning_free(KilnDockerfileWarning *w);
 /* The place of an argument of the instruction, for kiln_site_fail(). */
 const KilnPlace *kiln_site_place(const KilnSite *site, guint argument);
-/* The place of a flag: of the last of that name, for RUN of the last --mount; NULL if there is none. */
+/* The place of a flag: of the last of that name, for RUN of the last --mount; NULL if there is
+ * none. */
 const KilnPlace *kiln_site_flag(const KilnSite *site, const char *name);
-/* Expand an argument of the instruction, or any word, or the body of a heredoc (quotes stay), or an argument
- * that may become several. What is not set is warned of once an instruction. */
+/* Expand an argument of the instruction, or any word, or the body of a heredoc (quotes stay), or an
+ * argument that may become several. What is not set is warned of once an instruction. */
 char *kiln_site_argument(const KilnSite *site, guint argument, GError **error);
-char *kiln_site_word(const KilnSite *site, const char *word, const KilnPlace *place, GError **error);
+char *kiln_site_word(const KilnSite *site, const char *word, const KilnPlace *place,
+                     GError **error);
 char *kiln_site_raw(const KilnSite *site, const char *text, const KilnPlace *place, GError **error);
 char **kiln_site_words(const KilnSite *site, guint argument, GError **error);

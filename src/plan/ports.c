@@ -27,8 +27,9 @@ static bool valid_address(const char *text)
     gsize length = strlen(text);
     if (length == 0)
         return true;
-    g_autofree char *bare = text[0] == '[' && text[length - 1] == ']' ? g_strndup(text + 1, length - 2)
-                                                                      : g_strdup(text);
+    g_autofree char *bare = text[0] == '[' && text[length - 1] == ']'
+                                ? g_strndup(text + 1, length - 2)
+                                : g_strdup(text);
     return g_hostname_is_ip_address(bare);
 }
 
@@ -76,7 +77,8 @@ bool kiln_ports_expand(const KilnSite *site, const char *text, const KilnPlace *
     const char *protocol = protocol_of(written);
     if (!protocol)
         return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
-                              "EXPOSE %s: unknown protocol \"%s\" (tcp, udp or sctp)", text, written);
+                              "EXPOSE %s: unknown protocol \"%s\" (tcp, udp or sctp)", text,
+                              written);
     if (*written && strcmp(written, protocol) != 0)
         kiln_site_warn(site, "ExposeProtoCasing",
                        "Defined protocol '%s' in EXPOSE instruction should be lowercase", text);
@@ -85,10 +87,11 @@ bool kiln_ports_expand(const KilnSite *site, const char *text, const KilnPlace *
     split(copy, &address, &host, &container);
     guint first = 0, last = 0, host_first = 0, host_last = 0;
     if (!parse_range(container, &first, &last))
-        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
-                              "EXPOSE %s: invalid port \"%s\" (a number from 0 to 65535, or a range "
-                              "such as 8000-8010)",
-                              text, container);
+        return kiln_site_fail(
+            site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+            "EXPOSE %s: invalid port \"%s\" (a number from 0 to 65535, or a range "
+            "such as 8000-8010)",
+            text, container);
     if (*address || *host) {
         kiln_site_warn(site, "ExposeInvalidFormat",
                        "EXPOSE instruction should not define an IP address or host-port mapping, "

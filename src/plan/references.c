@@ -5,23 +5,14 @@
 #include "plan/plan-private.h"
 #include "remote/reference.h"
 
-/* "alpine" for "docker.io/library/alpine:latest": names of build contexts are compared so, as in BuildKit.
- * What is no reference stays as it is. g_free(). */
+/* "alpine" for "docker.io/library/alpine:latest": names of build contexts are compared so, as in
+ * BuildKit. What is no reference stays as it is. g_free(). */
 static char *familiar(const char *name)
 {
-    g_autoptr(RemoteReference) r = remote_reference_parse(name, NULL);
+    g_autoptr(KilnReference) r = kiln_reference_parse(name, NULL);
     if (!r)
         return g_ascii_strdown(name, -1);
-    g_autofree char *text = remote_reference_text(r);
-    const char *start = text;
-    if (g_str_has_prefix(start, "docker.io/"))
-        start += strlen("docker.io/");
-    if (start != text && g_str_has_prefix(start, "library/"))
-        start += strlen("library/");
-    gsize length = strlen(start);
-    if (g_str_has_suffix(start, ":latest"))
-        length -= strlen(":latest");
-    return g_strndup(start, length);
+    return kiln_reference_familiar(r);
 }
 
 const char *kiln_planner_context(const KilnPlanner *p, const char *name)
@@ -47,15 +38,16 @@ static const char *unset(const char *name, void *data)
 }
 
 bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *from,
-                            KilnReference *reference, GError **error)
+                            KilnFrom *reference, GError **error)
 {
     memset(reference, 0, sizeof *reference);
     g_autofree char *plain = kiln_expand_word(from, site->escape, unset, NULL, NULL);
     if (!plain || strcmp(plain, from) != 0)
-        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_flag(site, "from"),
-                              "variables cannot be used in --from (\"%s\"): begin a stage \"FROM %s AS "
-                              "NAME\" with an ARG from before the first FROM, and take from that",
-                              from, from);
+        return kiln_site_fail(
+            site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_flag(site, "from"),
+            "variables cannot be used in --from (\"%s\"): begin a stage \"FROM %s AS "
+            "NAME\" with an ARG from before the first FROM, and take from that",
+            from, from);
     const char *digits = *from == '-' || *from == '+' ? from + 1 : from;
     if (*digits && strspn(digits, "0123456789") == strlen(digits)) {
         guint64 index;

@@ -56,7 +56,8 @@ const char *kiln_scope_get(const KilnScope *s, const char *name)
 
 void kiln_scope_set(KilnScope *s, const char *name, const char *value)
 {
-    char *entry = g_strconcat(name, "=", value, NULL); /* first: value may be the one being replaced */
+    char *entry =
+        g_strconcat(name, "=", value, NULL); /* first: value may be the one being replaced */
     guint index;
     if (find(s->variables, name, &index))
         g_ptr_array_remove_index(s->variables, index);
@@ -107,7 +108,8 @@ char *kiln_scope_prefix(const KilnScope *s)
     for (guint i = 0; i < s->arguments->len; i++) {
         const char *entry = g_ptr_array_index(s->arguments, i);
         const char *equals = strchr(entry, '=');
-        g_autofree char *name = equals ? g_strndup(entry, (gsize)(equals - entry)) : g_strdup(entry);
+        g_autofree char *name =
+            equals ? g_strndup(entry, (gsize)(equals - entry)) : g_strdup(entry);
         const char *value = kiln_scope_get(s, name);
         if (!value)
             value = equals ? equals + 1 : "";

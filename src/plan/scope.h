@@ -1,12 +1,15 @@
-/* The variables in force at an instruction: ENV and ARG of the stage, or the ARGs before the first FROM. */
+/* The variables in force at an instruction: ENV and ARG of the stage, or the ARGs before the first
+ * FROM. */
 #pragma once
 
 #include <glib.h>
 #include <stdbool.h>
 
 typedef struct {
-    GPtrArray *variables; /* "NAME=value"; what was set last is last, as BuildKit passes them to RUN */
-    GPtrArray *arguments; /* ARGs in order of declaration: "NAME=value", or "NAME" without a value */
+    GPtrArray
+        *variables; /* "NAME=value"; what was set last is last, as BuildKit passes them to RUN */
+    GPtrArray
+        *arguments; /* ARGs in order of declaration: "NAME=value", or "NAME" without a value */
 } KilnScope;
 
 KilnScope *kiln_scope_new(void);
@@ -22,7 +25,7 @@ void kiln_scope_set_all(KilnScope *s, char *const *environ); /* "NAME=value" str
 void kiln_scope_declare(KilnScope *s, const char *name, const char *value);
 bool kiln_scope_declares(const KilnScope *s, const char *name);
 char **kiln_scope_environ(const KilnScope *s); /* g_strfreev() */
-/* What stands before the command in the history of a RUN: "|2 A=1 B=2 ", "" without ARGs. An ENV of the
- * same name gives the value. g_free(). */
+/* What stands before the command in the history of a RUN: "|2 A=1 B=2 ", "" without ARGs. An ENV of
+ * the same name gives the value. g_free(). */
 char *kiln_scope_prefix(const KilnScope *s);
 GPtrArray *kiln_scope_names(const KilnScope *s); /* char*, owned by the array */

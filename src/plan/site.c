@@ -40,8 +40,8 @@ void kiln_site_history(const KilnSite *site, KilnStep *step, const char *created
 static void fail_in(const KilnSite *site, GError **error, GQuark domain, int code,
                     const KilnPlace *place, const char *message)
 {
-    g_autofree char *text = site->origin ? g_strdup_printf("%s: %s", site->origin, message)
-                                         : g_strdup(message);
+    g_autofree char *text =
+        site->origin ? g_strdup_printf("%s: %s", site->origin, message) : g_strdup(message);
     if (!site->file) {
         g_set_error_literal(error, domain, code, text);
         return;
@@ -54,8 +54,8 @@ static void fail_in(const KilnSite *site, GError **error, GQuark domain, int cod
     g_set_error_literal(error, domain, code, placed->message);
 }
 
-bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code, const KilnPlace *place,
-                    const char *format, ...)
+bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code,
+                    const KilnPlace *place, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -96,8 +96,9 @@ void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, 
 /* Names like API_KEY or github_token, but not PUBLIC_KEY (BuildKit's rule and words). */
 static bool looks_secret(const char *name)
 {
-    static const char *const secret[] = {"apikey", "auth",   "credential", "credentials", "key",
-                                         "password", "pword", "passwd", "secret", "token", NULL};
+    static const char *const secret[] = {"apikey", "auth",     "credential", "credentials",
+                                         "key",    "password", "pword",      "passwd",
+                                         "secret", "token",    NULL};
     static const char *const harmless[] = {"public", "file", "version", NULL};
     g_autofree char *lower = g_ascii_strdown(name, -1);
     g_auto(GStrv) parts = g_strsplit(lower, "_", -1);

@@ -53,7 +53,8 @@ static const char *look_up(const char *name, void *data)
 {
     FromLookup *lookup = data;
     const char *value = kiln_scope_get(lookup->scope, name);
-    g_ptr_array_add(value ? lookup->set : lookup->unset, g_string_chunk_insert(lookup->names, name));
+    g_ptr_array_add(value ? lookup->set : lookup->unset,
+                    g_string_chunk_insert(lookup->names, name));
     return value;
 }
 
@@ -110,10 +111,11 @@ static void warn_platform(const KilnSite *site, const KilnStage *s, const char *
     } else if (lookup->set->len == 1 && lookup->unset->len == 0 &&
                strcmp(g_ptr_array_index(lookup->set, 0), "TARGETPLATFORM") == 0 &&
                strcmp(text, kiln_scope_get(lookup->scope, "TARGETPLATFORM")) == 0) {
-        kiln_site_warn(site, "RedundantTargetPlatform",
-                       "Setting platform to predefined %s in FROM is redundant as this is the default "
-                       "behavior",
-                       written);
+        kiln_site_warn(
+            site, "RedundantTargetPlatform",
+            "Setting platform to predefined %s in FROM is redundant as this is the default "
+            "behavior",
+            written);
     }
 }
 
@@ -126,10 +128,11 @@ static bool from_platform(KilnPlanner *p, KilnStage *s, const KilnSite *site, GE
     FromLookup lookup = lookup_new(p->globals);
     g_autofree char *text = from_word(site, written, place, &lookup, error);
     if (text && !*text) {
-        kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
-                       "FROM --platform=%s: the platform is empty after expansion; an ARG used here "
-                       "must be declared, with a value, before the first FROM",
-                       written);
+        kiln_site_fail(
+            site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+            "FROM --platform=%s: the platform is empty after expansion; an ARG used here "
+            "must be declared, with a value, before the first FROM",
+            written);
     } else if (text) {
         GError *problem = NULL;
         s->platform = kiln_platform_parse(text, &problem);
@@ -151,7 +154,7 @@ static void warn_defaults(const KilnSite *site, const KilnScope *defaults)
     FromLookup lookup = lookup_new(defaults);
     g_autofree char *text = kiln_expand_word(written, site->escape, look_up, &lookup, NULL);
     if (text) {
-        g_autoptr(RemoteReference) r = remote_reference_parse(text, NULL);
+        g_autoptr(KilnReference) r = kiln_reference_parse(text, NULL);
         if (!r)
             kiln_site_warn(site, "InvalidDefaultArgInFrom",
                            "Default value for ARG %s results in empty or invalid base image name",
@@ -186,10 +189,11 @@ static bool stage_from(KilnPlanner *p, KilnStage *s, const KilnScope *defaults, 
     if (!s->base_name)
         return false;
     if (!*s->base_name)
-        return kiln_site_fail(&site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_place(&site, 0),
-                              "FROM %s: the name of the base is empty after expansion; an ARG used here "
-                              "must be declared, with a value, before the first FROM",
-                              written);
+        return kiln_site_fail(
+            &site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_place(&site, 0),
+            "FROM %s: the name of the base is empty after expansion; an ARG used here "
+            "must be declared, with a value, before the first FROM",
+            written);
     if (!from_platform(p, s, &site, error))
         return false;
     if (s->name)
@@ -234,8 +238,8 @@ static bool find_target(KilnPlanner *p, GError **error)
     return false;
 }
 
-/* BuildKit leaves the stage's name out of step names when there is but one stage, and counts an image of
- * COPY --from, or what a RUN --mount starts with, as another. */
+/* BuildKit leaves the stage's name out of step names when there is but one stage, and counts an
+ * image of COPY --from, or what a RUN --mount starts with, as another. */
 static void label_only_stage(KilnPlanner *p)
 {
     KilnStage *only = g_ptr_array_index(p->stages, 0);
@@ -285,13 +289,14 @@ bool kiln_planner_stages(KilnPlanner *p, GError **error)
 
 /* ---- what the target needs ---- */
 
-/* Stages that an instruction reads; `needed` says whether to mark them and to insist on their order. */
+/* Stages that an instruction reads; `needed` says whether to mark them and to insist on their
+ * order. */
 static bool mark_froms(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error)
 {
     g_autoptr(GPtrArray) froms = kiln_instruction_froms(site->instruction);
     for (guint i = 0; i < froms->len; i++) {
         const char *from = g_ptr_array_index(froms, i);
-        KilnReference reference;
+        KilnFrom reference;
         if (!from)
             continue;
         if (!kiln_planner_reference(p, site, from, &reference, error))
@@ -302,9 +307,9 @@ static bool mark_froms(KilnPlanner *p, KilnStage *s, const KilnSite *site, GErro
             return kiln_site_fail(site, error, KILN_PLAN_ERROR_STAGE, kiln_site_flag(site, "from"),
                                   "--from=%s: a stage cannot read from itself", from);
         if (reference.stage->index > s->index)
-            return kiln_site_fail(site, error, KILN_PLAN_ERROR_STAGE, kiln_site_flag(site, "from"),
-                                  "--from=%s: that stage begins further down; move it before this one",
-                                  from);
+            return kiln_site_fail(
+                site, error, KILN_PLAN_ERROR_STAGE, kiln_site_flag(site, "from"),
+                "--from=%s: that stage begins further down; move it before this one", from);
         reference.stage->needed = true;
     }
     return true;

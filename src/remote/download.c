@@ -11,20 +11,23 @@
 
 typedef struct {
     const RemoteRegistry *registry;
+    const RemoteLayout *layout;
     RemoteEvents *events;
     const RemoteDescriptor *blob;
     RemoteHash *hash;
     int fd;
     gint64 done;     /* bytes written and hashed */
+    gint64 furthest; /* the most that `done` has been */
     bool placed;     /* the current answer has been seen to begin at `done` */
     bool pieced;     /* the content comes from more than one answer */
+    bool repeated;   /* begun anew because the pieces did not fit */
     gint64 reported; /* monotonic, µs */
 } Download;
 
 static bool io_error(const Download *d, GError **error)
 {
-    g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_IO, "cannot write the blob %s: %s",
-                d->blob->digest, g_strerror(errno));
+    g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_IO, "cannot write the blob %s into %s: %s",
+                d->blob->digest, remote_layout_folder(d->layout), g_strerror(errno));
     return false;
 }
 
@@ -117,7 +120,8 @@ static bool verify(Download *d, GError **error)
     if (strcmp(digest, d->blob->digest) == 0) {
         return true;
     }
-    if (d->pieced) {
+    if (d->pieced && !d->repeated) {
+        d->repeated = true;
         restart(d, error);
         return false;
     }
@@ -167,7 +171,6 @@ static bool download(Download *d, RemoteRegistry *registry, RemoteHttp *http, GE
         g_autoptr(RemoteHttpResponse) response = NULL;
         g_autoptr(GError) failure = NULL;
         g_autoptr(GError) final = NULL;
-        gint64 before = d->done;
         if (attempt(d, registry, http, &request, &response, &failure, &final)) {
             return true;
         }
@@ -175,8 +178,9 @@ static bool download(Download *d, RemoteRegistry *registry, RemoteHttp *http, GE
             g_propagate_error(error, g_steal_pointer(&final));
             return false;
         }
-        if (d->done > before) {
-            retry.tries = 0; /* it moves */
+        if (d->done > d->furthest) { /* it moves; what is merely repeated does not count */
+            d->furthest = d->done;
+            retry.tries = 0;
         }
         bool ours = !failure && (response->status < 300 || response->status == 416);
         /* A link that a redirect made expires, and is made anew by asking the registry again. */
@@ -204,6 +208,7 @@ bool remote_download(RemoteRegistry *registry, RemoteHttp *http, RemoteLayout *l
 {
     g_autoptr(RemoteHash) hash = remote_hash_new();
     Download d = {.registry = registry,
+                  .layout = layout,
                   .events = events,
                   .blob = blob,
                   .hash = hash,

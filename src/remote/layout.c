@@ -38,6 +38,11 @@ void remote_layout_free(RemoteLayout *l)
     g_free(l);
 }
 
+const char *remote_layout_folder(const RemoteLayout *l)
+{
+    return l->folder;
+}
+
 /* Whether nothing but "." and ".." is in a directory. */
 static bool is_empty(int fd)
 {

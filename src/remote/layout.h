@@ -16,6 +16,9 @@ RemoteLayout *remote_layout_open(const char *folder, const char *have, GError **
 void remote_layout_free(RemoteLayout *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RemoteLayout, remote_layout_free)
 
+/* The directory's path, for messages; borrowed. */
+const char *remote_layout_folder(const RemoteLayout *l);
+
 /* Takes a blob from `have`, by a hard link, else a copy, if a regular file of the descriptor's size
  * is there. Its content is not looked at: whoever loads the layout verifies it. `*found` says
  * whether it was there. */

@@ -171,3 +171,19 @@ bool kiln_host_is_loopback(const char *host)
     }
     return g_ascii_strcasecmp(name, "localhost") == 0;
 }
+
+char *kiln_reference_familiar(const KilnReference *r)
+{
+    GString *text = g_string_new(NULL);
+    if (strcmp(r->domain, "docker.io") != 0)
+        g_string_append_printf(text, "%s/%s", r->domain, r->path);
+    else if (g_str_has_prefix(r->path, "library/"))
+        g_string_append(text, r->path + strlen("library/"));
+    else
+        g_string_append(text, r->path);
+    if (r->tag)
+        g_string_append_printf(text, ":%s", r->tag);
+    if (r->digest)
+        g_string_append_printf(text, "@%s", r->digest);
+    return g_string_free(text, FALSE);
+}

@@ -31,6 +31,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnReference, kiln_reference_free)
  * the same reference. g_free(). */
 char *kiln_reference_canonical(const KilnReference *r);
 
+/* As people write it, without what is the default: "alpine:3.19", "me/app", "quay.io/me/app:1".
+ * g_free(). */
+char *kiln_reference_familiar(const KilnReference *r);
+
 /* The host (and port) that serves the registry's API: the domain, but "registry-1.docker.io" for
  * "docker.io". Borrowed from `r`, or static. */
 const char *kiln_reference_api_host(const KilnReference *r);

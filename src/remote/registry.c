@@ -76,8 +76,10 @@ static const char *choose_scheme(RemoteHttp *http, const char *host, GError **er
     if (g_error_matches(tls_error, REMOTE_ERROR, REMOTE_ERROR_SCHEME)) {
         return "http";
     }
-    bool is_tls = g_error_matches(plain_error, REMOTE_ERROR, REMOTE_ERROR_SCHEME);
-    g_propagate_error(error, is_tls ? g_steal_pointer(&tls_error) : g_steal_pointer(&plain_error));
+    /* Where the connection came about but plain HTTP did not, it is https whose failure counts. */
+    bool connected = !g_error_matches(plain_error, REMOTE_ERROR, REMOTE_ERROR_NETWORK);
+    g_propagate_error(error,
+                      connected ? g_steal_pointer(&tls_error) : g_steal_pointer(&plain_error));
     return NULL;
 }
 
@@ -216,7 +218,12 @@ void remote_registry_refusal(const RemoteRegistry *r, const RemoteHttpResponse *
     const char *domain = r->reference->domain;
     switch (response->status) {
     case 404:
-        if (strstr(says, "repository name not known")) {
+        if (g_str_has_prefix(what, "blob ")) {
+            g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_NOT_FOUND,
+                        "%s has no %s, though the image's manifest names it%s: the image there is "
+                        "incomplete; have it pushed again",
+                        r->name, what, says);
+        } else if (strstr(says, "repository name not known")) {
             g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_NOT_FOUND,
                         "%s has no repository %s; check its spelling", domain, r->reference->path);
         } else {
@@ -287,6 +294,13 @@ RemoteManifest *remote_registry_manifest(RemoteRegistry *r, RemoteHttp *http, co
     g_autofree char *name = g_strconcat(r->name, is_digest ? "@" : ":", which, NULL);
     if (remote_media_type_is_schema1(response->content_type, name, error)) {
         return NULL; /* before the digest, which schema 1 makes of a part only */
+    }
+    if (response->content_type && g_str_has_prefix(response->content_type, "text/html")) {
+        g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_FORMAT,
+                    "%s answers with a web page instead of a manifest for %s; check that it is a "
+                    "container registry, and that no proxy's login page is in between",
+                    r->reference->domain, name);
+        return NULL;
     }
     g_autofree char *digest = remote_digest_of(response->body->data, response->body->len);
     const char *promised = is_digest ? which : response->content_digest;

@@ -81,13 +81,14 @@ static void append_log(KilnRenderer *r, KilnRenderStep *s, const KilnEvent *e)
     g_string_append_printf(s->held, " %s\n", safe ? safe : text);
 }
 
+/* What is due of the step's transfers; all that was not shown to its end, if the step has ended. */
 static void append_progress(KilnRenderStep *s)
 {
     gint64 now = g_get_monotonic_time();
     for (guint i = 0; i < s->progress->len; i++) {
         KilnRenderProgress *p = g_ptr_array_index(s->progress, i);
         bool done = p->done == p->total;
-        if (p->shown == 0 || (!done && now - p->shown < PROGRESS_US)) {
+        if (p->shown == 0 || (!done && !s->ended && now - p->shown < PROGRESS_US)) {
             continue;
         }
         g_string_append_printf(s->held, "#%u ", s->number);
@@ -124,6 +125,7 @@ static void plain_step(KilnRenderer *r, KilnRenderStep *s, const KilnEvent *e)
     } else if (e->type == KILN_EVENT_STEP_PROGRESS) {
         append_progress(s);
     } else if (e->type == KILN_EVENT_STEP_DONE) {
+        append_progress(s);
         append_done(s, e);
     }
     bool speaks = s->held->len > 0 || e->type == KILN_EVENT_STEP_START;

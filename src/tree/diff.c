@@ -96,13 +96,6 @@ static bool remove_stubs(int upperfd, const char *const *stubs, GError **error)
 
 /* --- Extended attributes --- */
 
-static bool goes_into_image(const char *name)
-{
-    return strcmp(name, "security.capability") == 0 ||
-           (g_str_has_prefix(name, "user.") && !g_str_has_prefix(name, "user.overlay.") &&
-            !g_str_has_prefix(name, "user.kiln."));
-}
-
 static bool is_opaque_mark(const char *name)
 {
     return strcmp(name, "user.overlay.opaque") == 0 || strcmp(name, "trusted.overlay.opaque") == 0;
@@ -116,7 +109,7 @@ static int read_xattrs(Diff *d, int fd, KilnEntry *e, Marks *marks)
         return errno == ENOTSUP ? 0 : -errno;
     g_autoptr(GArray) xattrs = g_array_new(FALSE, FALSE, sizeof(KilnXattr));
     for (const char *name = d->names; name < d->names + size; name += strlen(name) + 1) {
-        bool wanted = goes_into_image(name), record = strcmp(name, KILN_STAT_XATTR) == 0;
+        bool wanted = kiln_xattr_in_image(name), record = strcmp(name, KILN_STAT_XATTR) == 0;
         if (!wanted && !record && !is_opaque_mark(name))
             continue;
         ssize_t n = fgetxattr(fd, name, d->value, XATTR_SIZE_MAX);

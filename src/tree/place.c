@@ -114,9 +114,7 @@ static struct timespec mtime_of(const KilnEntry *e)
     return (struct timespec){.tv_sec = e->mtime, .tv_nsec = e->mtime_nsec};
 }
 
-/* security.capability and what belongs to the user; never what overlayfs and kiln themselves
- * store, which an image could use to lie to them. */
-static bool may_set(const char *name)
+bool kiln_xattr_in_image(const char *name)
 {
     if (strcmp(name, "security.capability") == 0)
         return true;
@@ -136,7 +134,7 @@ static bool set_xattrs(int fd, const KilnEntry *e, GError **error)
 {
     for (uint32_t i = 0; i < e->n_xattrs; i++) {
         const KilnXattr *x = &e->xattrs[i];
-        if (!may_set(x->name) || fsetxattr(fd, x->name, x->value, x->size, 0) == 0)
+        if (!kiln_xattr_in_image(x->name) || fsetxattr(fd, x->name, x->value, x->size, 0) == 0)
             continue;
         if (!is_manifest_only(x->name, errno))
             return fail(error, errno, "set an extended attribute of", e->path);

@@ -53,6 +53,10 @@ bool kiln_placer_finish(KilnPlacer *p, GError **error);
  * (openat2 RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS). Returns an fd or a negative errno. */
 int kiln_open_beneath(int dirfd, const char *path, int flags);
 
+/* Whether layers carry the xattr: security.capability and what belongs to the user (user.*), but
+ * never what overlayfs and kiln store themselves, with which an image could lie to them. */
+bool kiln_xattr_in_image(const char *name);
+
 /* The value of user.kiln.stat: "<type letter> <octal mode> <uid> <gid> <major> <minor>". */
 char *kiln_stat_record_format(const KilnEntry *e);
 bool kiln_stat_record_parse(const char *text, size_t size, KilnEntry *e);

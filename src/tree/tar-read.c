@@ -11,13 +11,14 @@
 
 #include "tree/digest.h"
 #include "tree/layer-tree.h"
+#include "tree/sparse.h"
 #include "tree/tar-archive.h"
 
 #define WHITEOUT_PREFIX ".wh."
 #define WHITEOUT_META ".wh..wh." /* aufs' own files, image-spec layer.md knows but the next one */
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 
-enum { MAX_SYMLINKS = 40, HOLE_SIZE = 64 * 1024 };
+enum { MAX_SYMLINKS = 40 };
 /* What an archive can make us keep in memory, and how large a (sparse) file it can claim. */
 static const uint64_t max_metadata = UINT64_C(1) << 30, max_file_size = UINT64_C(1) << 40;
 enum { METADATA_PER_ENTRY = 256 };
@@ -188,13 +189,6 @@ static KilnNode *enter_parent(Untar *u, const char *name, bool create, const cha
 
 /* --- Attributes --- */
 
-static bool keeps_xattr(const char *name)
-{
-    return strcmp(name, "security.capability") == 0 ||
-           (g_str_has_prefix(name, "user.") && !g_str_has_prefix(name, "user.overlay.") &&
-            !g_str_has_prefix(name, "user.kiln."));
-}
-
 static bool read_xattrs(Untar *u, struct archive_entry *ae, KilnEntry *e, GError **error)
 {
     g_autoptr(GArray) xattrs = g_array_new(FALSE, FALSE, sizeof(KilnXattr));
@@ -203,7 +197,7 @@ static bool read_xattrs(Untar *u, struct archive_entry *ae, KilnEntry *e, GError
     size_t size;
     archive_entry_xattr_reset(ae);
     while (archive_entry_xattr_next(ae, &name, &value, &size) == ARCHIVE_OK) {
-        if (!name || !keeps_xattr(name))
+        if (!name || !kiln_xattr_in_image(name))
             continue;
         if (strlen(name) > XATTR_NAME_MAX || size > XATTR_SIZE_MAX)
             return refuse(error, u->name->str, "an extended attribute is too large");
@@ -238,53 +232,6 @@ static bool read_attributes(Untar *u, struct archive_entry *ae, KilnEntry *e, GE
 
 /* --- Content --- */
 
-static void hash_zeros(KilnHash *hash, uint64_t size)
-{
-    static const char zeros[4096];
-    while (size) {
-        size_t n = (size_t)MIN(size, sizeof(zeros));
-        kiln_hash_update(hash, zeros, n);
-        size -= n;
-    }
-}
-
-static bool write_at(int fd, const char *bytes, size_t size, uint64_t offset)
-{
-    while (size) {
-        ssize_t n = pwrite(fd, bytes, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return true;
-}
-
-static bool is_zero(const char *bytes, size_t size)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
-}
-
-/* Writes a block into the new file, leaving out long runs of zeros: they stay holes, as in the
- * sparse file that the tar may have been made of. */
-static bool write_block(int fd, const char *bytes, size_t size, uint64_t offset)
-{
-    size_t begin = 0, end = 0; /* what is to be written at once */
-    while (end < size) {
-        size_t n = MIN(size - end, (size_t)HOLE_SIZE);
-        if (n == HOLE_SIZE && is_zero(bytes + end, n)) {
-            if (!write_at(fd, bytes + begin, end - begin, offset + begin))
-                return false;
-            begin = end + n;
-        }
-        end += n;
-    }
-    return write_at(fd, bytes + begin, end - begin, offset + begin);
-}
-
 static bool set_archive_error(Untar *u, GError **error)
 {
     const char *text = archive_error_string(u->archive);
@@ -309,19 +256,19 @@ static bool read_content(Untar *u, KilnEntry *e, int fd, GError **error)
         if (offset < 0 || (uint64_t)offset < position || (uint64_t)offset > e->size ||
             size > e->size - (uint64_t)offset)
             return refuse(error, e->path, "its content does not fit its size");
-        hash_zeros(u->hash, (uint64_t)offset - position);
+        kiln_sparse_hash(u->hash, (uint64_t)offset - position);
         kiln_hash_update(u->hash, block, size);
-        if (!write_block(fd, block, size, (uint64_t)offset)) {
+        if (!kiln_sparse_write(fd, block, size, (uint64_t)offset)) {
             g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_IO, "cannot write “%s”: %s",
                         u->name->str, g_strerror(errno));
             return false;
         }
         position = (uint64_t)offset + size;
     }
-    hash_zeros(u->hash, e->size - position);
+    kiln_sparse_hash(u->hash, e->size - position);
     kiln_hash_finish(u->hash, e->digest);
     e->has_digest = true;
-    /* What write_block() left out at the end. */
+    /* What kiln_sparse_write() left out at the end. */
     if (e->size && ftruncate(fd, (off_t)e->size) < 0) {
         g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_IO, "cannot write “%s”: %s", u->name->str,
                     g_strerror(errno));
@@ -532,6 +479,18 @@ static bool add_entry(Untar *u, struct archive_entry *ae, GError **error)
 
 /* --- The archive --- */
 
+static bool refuse_archive(Untar *u, GError **error)
+{
+    const char *text = archive_error_string(u->archive);
+    g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_FORMAT,
+                "not a tar archive, or a damaged one: %s", text ? text : "unknown format");
+    if (u->name->len) {
+        g_autofree char *shown = g_utf8_make_valid(u->name->str, -1);
+        g_prefix_error(error, "after entry “%s”: ", shown);
+    }
+    return false;
+}
+
 static bool read_entries(Untar *u, GError **error)
 {
     for (;;) {
@@ -539,14 +498,8 @@ static bool read_entries(Untar *u, GError **error)
         int r = archive_read_next_header(u->archive, &ae);
         if (r == ARCHIVE_EOF)
             return true;
-        if (!kiln_tar_is_good(u->archive, r)) {
-            const char *text = archive_error_string(u->archive);
-            g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_FORMAT,
-                        "not a tar archive, or a damaged one: %s", text ? text : "unknown format");
-            if (u->name->len)
-                g_prefix_error(error, "after entry “%s”: ", u->name->str);
-            return false;
-        }
+        if (!kiln_tar_is_good(u->archive, r))
+            return refuse_archive(u, error);
         if (!add_entry(u, ae, error))
             return false;
     }
@@ -583,7 +536,7 @@ static bool run(Untar *u, Stream *stream, GError **error)
         return false;
     bool ok = archive_read_open(u->archive, stream, NULL, read_stream, NULL) == ARCHIVE_OK
                   ? read_entries(u, error)
-                  : refuse(error, "", "%s", archive_error_string(u->archive));
+                  : refuse_archive(u, error);
     if (ok)
         ok = drain(stream);
     if (stream->error) { /* what libarchive made of it says less */

@@ -16,6 +16,7 @@ typedef struct {
     KilnWriteFunc write;
     void *data;
     GError *error; /* of the write function */
+    bool closed;   /* takes no more */
 } Sink;
 
 typedef struct {
@@ -30,6 +31,8 @@ typedef struct {
 static la_ssize_t write_sink(struct archive *a, void *data, const void *buffer, size_t size)
 {
     Sink *s = data;
+    if (s->closed) /* freeing the archive writes its end, and must to free all of it */
+        return (la_ssize_t)size;
     if (!s->error && s->write(s->data, buffer, size, &s->error))
         return (la_ssize_t)size;
     archive_set_error(a, EIO, "%s", s->error ? s->error->message : "write error");
@@ -284,8 +287,7 @@ bool kiln_tar_write(const KilnManifest *m, int dirfd, int64_t clamp, KilnWriteFu
     w.archive = new_writer();
     w.header = archive_entry_new();
     bool ok = run(&w, m, &sink, error);
-    if (!ok)
-        archive_write_fail(w.archive); /* so that freeing it does not write an end */
+    sink.closed = true;
     archive_entry_free(w.header);
     archive_write_free(w.archive);
     kiln_tar_locale_leave(&locale);

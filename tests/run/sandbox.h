@@ -1,6 +1,6 @@
 /* What the tests of the runtime share: each test runs in a process of its own that has become a
- * builder (real root, or uid 0 of a user namespace, with a private mount namespace), with a launcher
- * and a rootfs made of busybox. */
+ * builder (real root, or uid 0 of a user namespace, with a private mount namespace), with a
+ * launcher and a rootfs made of busybox. */
 #pragma once
 
 #include <errno.h>
@@ -90,9 +90,9 @@ static inline int sandbox_open(Sandbox *s, const char *name)
 static inline void make_base(Sandbox *s)
 {
     static const char *const applets[] = {
-        "cat",  "chown", "echo", "false",  "grep", "hostname", "id",   "kill", "ls", "mkdir",
-        "mknod", "mount", "pwd",  "readlink", "rm",   "setsid",   "sh",   "sleep", "stat", "su",
-        "test", "touch", "true", "umount", "unshare", "wc", "env"};
+        "cat",   "chown", "echo",  "false", "grep",     "hostname", "id",      "kill", "ls",
+        "mkdir", "mknod", "mount", "pwd",   "readlink", "rm",       "setsid",  "sh",   "sleep",
+        "stat",  "su",    "test",  "touch", "true",     "umount",   "unshare", "wc",   "env"};
     g_autofree char *from = g_find_program_in_path("busybox");
     g_autofree char *to = sandbox_path(s, "layers/base/bin/busybox");
     g_autofree char *bytes = NULL;
@@ -157,8 +157,8 @@ static inline void sandbox_start(Sandbox *s)
         g_assert_cmpint(kilnrun_start(&s->options, &s->k), ==, 0);
 }
 
-/* A spec that runs argv on base over stub in a new upper directory. Its fds that belong to it (upper,
- * work) are closed by spec_close(). */
+/* A spec that runs argv on base over stub in a new upper directory. Its fds that belong to it
+ * (upper, work) are closed by spec_close(). */
 static inline struct kilnrun_spec sandbox_spec(Sandbox *s, const char *const *argv)
 {
     static const char *const env[] = {"PATH=/bin", "HOME=/root", NULL};

@@ -1,0 +1,97 @@
+#include "cli/build.h"
+
+void kiln_build_flags_init(KilnBuildFlags *f)
+{
+    *f = (KilnBuildFlags){
+        .tags = g_ptr_array_new_with_free_func(g_free),
+        .build_args = g_ptr_array_new_with_free_func(g_free),
+        .labels = g_ptr_array_new_with_free_func(g_free),
+        .build_contexts = g_ptr_array_new_with_free_func(g_free),
+    };
+}
+
+void kiln_build_flags_clear(KilnBuildFlags *f)
+{
+    g_ptr_array_unref(f->tags);
+    g_ptr_array_unref(f->build_args);
+    g_ptr_array_unref(f->labels);
+    g_ptr_array_unref(f->build_contexts);
+    char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
+                       f->iidfile, f->metadata_file, f->progress, f->platform};
+    for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
+        g_free(strings[i]);
+    }
+}
+
+/* Of `docker build` and `docker buildx build`: what is done elsewhere, by nobody, or later. */
+static const KilnFlag docker_flags[] = {
+    {0, "load", KILN_FLAG_IGNORED_SWITCH},
+    {0, "rm", KILN_FLAG_IGNORED_SWITCH},
+    {0, "force-rm", KILN_FLAG_IGNORED_SWITCH},
+    {0, "compress", KILN_FLAG_IGNORED_SWITCH},
+    {0, "disable-content-trust", KILN_FLAG_IGNORED_SWITCH},
+    {'D', "debug", KILN_FLAG_IGNORED_SWITCH},
+    {0, "builder", KILN_FLAG_IGNORED},
+    {0, "isolation", KILN_FLAG_ONLY, NULL, "default"},
+    {0, "network", KILN_FLAG_ONLY, NULL, "default|host"},
+    {0, "provenance", KILN_FLAG_ONLY, NULL, "false|0"},
+    {0, "sbom", KILN_FLAG_ONLY, NULL, "false|0"},
+    {0, "call", KILN_FLAG_ONLY, NULL, "build"},
+    {0, "add-host", KILN_FLAG_UNSUPPORTED},
+    {0, "allow", KILN_FLAG_UNSUPPORTED},
+    {0, "annotation", KILN_FLAG_UNSUPPORTED},
+    {0, "attest", KILN_FLAG_UNSUPPORTED},
+    {0, "cache-from", KILN_FLAG_UNSUPPORTED},
+    {0, "cache-to", KILN_FLAG_UNSUPPORTED},
+    {0, "cgroup-parent", KILN_FLAG_UNSUPPORTED},
+    {0, "check", KILN_FLAG_UNSUPPORTED},
+    {0, "cpu-period", KILN_FLAG_UNSUPPORTED},
+    {0, "cpu-quota", KILN_FLAG_UNSUPPORTED},
+    {'c', "cpu-shares", KILN_FLAG_UNSUPPORTED},
+    {0, "cpuset-cpus", KILN_FLAG_UNSUPPORTED},
+    {0, "cpuset-mems", KILN_FLAG_UNSUPPORTED},
+    {'m', "memory", KILN_FLAG_UNSUPPORTED},
+    {0, "memory-swap", KILN_FLAG_UNSUPPORTED},
+    {0, "no-cache-filter", KILN_FLAG_UNSUPPORTED},
+    {0, "policy", KILN_FLAG_UNSUPPORTED},
+    {0, "push", KILN_FLAG_UNSUPPORTED},
+    {0, "secret", KILN_FLAG_UNSUPPORTED},
+    {0, "security-opt", KILN_FLAG_UNSUPPORTED},
+    {0, "shm-size", KILN_FLAG_UNSUPPORTED},
+    {0, "squash", KILN_FLAG_UNSUPPORTED},
+    {0, "ssh", KILN_FLAG_UNSUPPORTED},
+    {0, "stream", KILN_FLAG_UNSUPPORTED},
+    {0, "ulimit", KILN_FLAG_UNSUPPORTED},
+};
+
+bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, GError **error)
+{
+    const KilnFlag own[] = {
+        {'f', "file", KILN_FLAG_STRING, &f->file, "FILE", "Dockerfile (default: PATH/Dockerfile)"},
+        {'t', "tag", KILN_FLAG_LIST, &f->tags, "NAME[:TAG]", "Name the image; may be repeated"},
+        {'o', "output", KILN_FLAG_STRING, &f->output, "OUTPUT",
+         "Write an archive: type=oci|docker,dest=FILE"},
+        {0, "target", KILN_FLAG_STRING, &f->target, "STAGE", "Build this stage, not the last one"},
+        {0, "build-arg", KILN_FLAG_LIST, &f->build_args, "NAME[=VALUE]",
+         "Set an ARG; may be repeated"},
+        {0, "build-context", KILN_FLAG_LIST, &f->build_contexts, "NAME=SOURCE",
+         "Give FROM and COPY --from another source"},
+        {0, "label", KILN_FLAG_LIST, &f->labels, "NAME=VALUE", "Label the image; may be repeated"},
+        {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
+        {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
+         "When to fetch bases from their registries"},
+        {0, "platform", KILN_FLAG_STRING, &f->platform, "OS/ARCH", "Platform of the image"},
+        {0, "jobs", KILN_FLAG_STRING, &f->jobs, "N", "Steps that run at once"},
+        {0, "progress", KILN_FLAG_STRING, &f->progress, "MODE",
+         "auto, tty, plain, quiet or rawjson"},
+        {'q', "quiet", KILN_FLAG_SWITCH, &f->quiet, NULL, "Print the image ID alone"},
+        {0, "iidfile", KILN_FLAG_STRING, &f->iidfile, "FILE", "Write the image ID to a file"},
+        {0, "metadata-file", KILN_FLAG_STRING, &f->metadata_file, "FILE",
+         "Write digests and names as JSON to a file"},
+    };
+    KilnFlag all[G_N_ELEMENTS(own) + G_N_ELEMENTS(docker_flags)];
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+        all[i] = i < G_N_ELEMENTS(own) ? own[i] : docker_flags[i - G_N_ELEMENTS(own)];
+    }
+    return kiln_call_parse(call, all, G_N_ELEMENTS(all), error);
+}

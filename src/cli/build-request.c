@@ -1,0 +1,254 @@
+#include "cli/build.h"
+
+#include "cli/names.h"
+#include "cli/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static bool usage(GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, KILN_ERROR, KILN_ERROR_USAGE, text);
+    return false;
+}
+
+static bool has_prefix_of(const char *text, const char *const *prefixes)
+{
+    for (; *prefixes; prefixes++) {
+        if (g_str_has_prefix(text, *prefixes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_remote(const char *text)
+{
+    static const char *const prefixes[] = {"http://", "https://",    "git://", "git@",
+                                           "ssh://",  "github.com/", NULL};
+    return has_prefix_of(text, prefixes);
+}
+
+static bool add_context(KilnRequest *r, const char *path, GError **error)
+{
+    if (strcmp(path, "-") == 0) {
+        return usage(error, "a context or Dockerfile from standard input (\"-\") is not supported "
+                            "yet; give a directory");
+    }
+    bool exists = g_file_test(path, G_FILE_TEST_EXISTS);
+    if (!exists && is_remote(path)) {
+        return usage(error, "a remote context (%s) is not supported yet; give a directory", path);
+    }
+    if (!exists) {
+        return usage(error, "the context \"%s\" does not exist", path);
+    }
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) {
+        return usage(
+            error, "the context \"%s\" is not a directory; to name a Dockerfile use --file", path);
+    }
+    g_autofree char *absolute = kiln_path_absolute(path);
+    char *real = realpath(absolute, NULL);
+    kiln_request_set(r, "context", real ? real : absolute);
+    free(real);
+    return true;
+}
+
+static bool add_file(KilnRequest *r, const char *file, GError **error)
+{
+    if (strcmp(file, "-") == 0) {
+        return usage(error, "--file -: a Dockerfile from standard input is not supported yet");
+    }
+    if (!g_file_test(file, G_FILE_TEST_EXISTS) && is_remote(file)) {
+        return usage(error, "--file %s: a remote Dockerfile is not supported yet", file);
+    }
+    kiln_request_set_path(r, "file", file);
+    return true;
+}
+
+static bool add_tags(KilnRequest *r, const GPtrArray *tags, GError **error)
+{
+    for (guint i = 0; i < tags->len; i++) {
+        if (!kiln_name_check(g_ptr_array_index(tags, i), true, error)) {
+            g_prefix_error_literal(error, "--tag: ");
+            return false;
+        }
+        kiln_request_add(r, "tags", g_ptr_array_index(tags, i));
+    }
+    return true;
+}
+
+static bool add_pairs(KilnRequest *r, const char *key, const char *flag, const GPtrArray *pairs,
+                      const char *suffix, GError **error)
+{
+    for (guint i = 0; i < pairs->len; i++) {
+        const char *text = g_ptr_array_index(pairs, i);
+        if (!*text || *text == '=') {
+            return usage(error, "--%s \"%s\": there is no name before the value", flag, text);
+        }
+        g_autofree char *whole = g_strconcat(text, strchr(text, '=') ? "" : suffix, NULL);
+        kiln_request_add(r, key, whole);
+    }
+    return true;
+}
+
+static bool add_named_context(KilnRequest *r, const char *text, GError **error)
+{
+    static const char *const archives[] = {"oci-layout://", "oci-archive://", "docker-archive://",
+                                           NULL};
+    static const char *const later[] = {"docker-image://", "target:", NULL};
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text || !equals[1]) {
+        return usage(error, "--build-context \"%s\" is not NAME=SOURCE", text);
+    }
+    const char *source = equals + 1;
+    if (has_prefix_of(source, later) ||
+        (is_remote(source) && !g_file_test(source, G_FILE_TEST_EXISTS))) {
+        return usage(
+            error,
+            "--build-context \"%s\" is not supported yet (supported: oci-layout://DIR[:TAG], "
+            "oci-archive://FILE, docker-archive://FILE, DIR)",
+            text);
+    }
+    bool archive = has_prefix_of(source, archives);
+    const char *path = archive ? strstr(source, "://") + 3 : source;
+    if (!archive && !g_file_test(path, G_FILE_TEST_IS_DIR)) {
+        return usage(error, "--build-context \"%s\": %s is not a directory", text, path);
+    }
+    g_autofree char *absolute = kiln_path_absolute(path);
+    g_autofree char *head = g_strndup(text, (gsize)(path - text));
+    g_autofree char *whole = g_strconcat(head, absolute, NULL);
+    kiln_request_add(r, "build_contexts", whole);
+    return true;
+}
+
+static bool add_output(KilnRequest *r, const char *text, GError **error)
+{
+    g_autofree char *output = kiln_output_parse(text, error);
+    if (!output) {
+        return false;
+    }
+    kiln_request_set(r, "output", output);
+    return true;
+}
+
+/* The value of a build argument as given by flags, or NULL. */
+static const char *argument_value(const GPtrArray *arguments, const char *name)
+{
+    gsize length = strlen(name);
+    for (guint i = arguments->len; i > 0; i--) {
+        const char *text = g_ptr_array_index(arguments, i - 1);
+        if (strncmp(text, name, length) == 0 && text[length] == '=') {
+            return text + length + 1;
+        }
+    }
+    return NULL;
+}
+
+/* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds, decimal; a malformed one is an error. */
+static bool add_epoch(KilnRequest *r, const GPtrArray *arguments, GError **error)
+{
+    const char *epoch = argument_value(arguments, "SOURCE_DATE_EPOCH");
+    if (!epoch) {
+        epoch = g_getenv("SOURCE_DATE_EPOCH");
+    }
+    if (!epoch || !*epoch) {
+        return true;
+    }
+    if (!g_ascii_string_to_unsigned(epoch, 10, 0, G_MAXINT64, NULL, NULL)) {
+        return usage(error, "SOURCE_DATE_EPOCH is \"%s\", not a number of seconds since 1970",
+                     epoch);
+    }
+    kiln_request_set(r, "source_date_epoch", epoch);
+    return true;
+}
+
+/* Proxies of Docker's configuration, but for those that --build-arg sets. */
+static void add_proxies(KilnRequest *r, const GPtrArray *arguments)
+{
+    g_autofree char *path = kiln_docker_config_path();
+    g_autofree char *json = NULL;
+    if (!path || !g_file_get_contents(path, &json, NULL, NULL)) {
+        return;
+    }
+    g_auto(GStrv) proxies = kiln_docker_proxies(json);
+    for (char **p = proxies; *p; p++) {
+        g_autofree char *name = g_strndup(*p, (gsize)(strchr(*p, '=') - *p));
+        if (!argument_value(arguments, name)) {
+            kiln_request_add(r, "proxy_args", *p);
+        }
+    }
+}
+
+static bool add_platform(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f,
+                         GError **error)
+{
+    const char *platform =
+        kiln_setting_choose(f->platform, "DOCKER_DEFAULT_PLATFORM", call->settings.platform);
+    if (platform && strchr(platform, ',')) {
+        return usage(error, "several platforms at once (%s) are not supported yet", platform);
+    }
+    kiln_request_set(r, "platform", platform);
+    return true;
+}
+
+static bool add_choices(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f,
+                        GError **error)
+{
+    const char *pull = kiln_setting_choose(f->pull, NULL, call->settings.pull);
+    const char *jobs = kiln_setting_choose(f->jobs, NULL, call->settings.jobs);
+    const char *meant = pull ? kiln_setting_pull(pull, "--pull", error) : "missing";
+    if (!meant || (jobs && !kiln_setting_check_jobs(jobs, "--jobs", error))) {
+        return false;
+    }
+    kiln_request_set(r, "pull", meant);
+    kiln_request_set(r, "jobs", jobs);
+    kiln_request_set(r, "no_cache", f->no_cache ? "true" : NULL);
+    kiln_request_set(r, "target", f->target);
+    return true;
+}
+
+static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, GError **error)
+{
+    if (!add_context(r, g_ptr_array_index(call->arguments, 0), error) ||
+        (f->file && !add_file(r, f->file, error)) || !add_tags(r, f->tags, error) ||
+        !add_pairs(r, "build_args", "build-arg", f->build_args, "", error) ||
+        !add_pairs(r, "labels", "label", f->labels, "=", error)) {
+        return false;
+    }
+    for (guint i = 0; i < f->build_contexts->len; i++) {
+        if (!add_named_context(r, g_ptr_array_index(f->build_contexts, i), error)) {
+            return false;
+        }
+    }
+    if ((f->output && !add_output(r, f->output, error)) || !add_platform(r, call, f, error) ||
+        !add_choices(r, call, f, error) || !add_epoch(r, f->build_args, error)) {
+        return false;
+    }
+    add_proxies(r, f->build_args);
+    return true;
+}
+
+KilnRequest *kiln_build_request(const KilnCall *call, const KilnBuildFlags *f, GError **error)
+{
+    g_autoptr(KilnRequest) r = kiln_request_new("build");
+    return fill(r, call, f, error) ? g_steal_pointer(&r) : NULL;
+}
+
+const char *kiln_build_progress(const KilnCall *call, const KilnBuildFlags *f, GError **error)
+{
+    const char *variable = g_getenv("BUILDKIT_PROGRESS");
+    bool by_variable = !f->progress && variable && *variable;
+    const char *mode =
+        kiln_setting_choose(f->progress, "BUILDKIT_PROGRESS", call->settings.progress);
+    if (mode && !kiln_setting_check_progress(mode, by_variable ? "BUILDKIT_PROGRESS" : "--progress",
+                                             error)) {
+        return NULL;
+    }
+    return f->quiet ? "quiet" : mode ? mode : "auto";
+}

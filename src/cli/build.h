@@ -1,0 +1,20 @@
+/* What `kiln build`'s command line asks for, as a request. */
+#pragma once
+
+#include "cli/command.h"
+
+typedef struct {
+    char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs;
+    GPtrArray *tags, *build_args, *labels, *build_contexts;
+    bool no_cache, quiet;
+} KilnBuildFlags;
+
+void kiln_build_flags_init(KilnBuildFlags *f);
+void kiln_build_flags_clear(KilnBuildFlags *f);
+/* Parses the call's command line. False as kiln_call_parse(). */
+bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, GError **error);
+/* Checks what can be checked without the store, and describes the build. NULL with
+ * KILN_ERROR_USAGE. */
+KilnRequest *kiln_build_request(const KilnCall *call, const KilnBuildFlags *f, GError **error);
+/* How the build is to be shown: the renderer's mode. NULL with an error. Borrowed. */
+const char *kiln_build_progress(const KilnCall *call, const KilnBuildFlags *f, GError **error);

@@ -1,0 +1,172 @@
+#include "cli/checks.h"
+#include "cli/command.h"
+#include "front/host.h"
+#include "front/idmap.h"
+#include "front/root.h"
+#include "front/spawn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void check_program(GPtrArray *checks, const char *libexec, const char *name,
+                          KilnCheckStatus status, const char *loss)
+{
+    g_autofree char *path = kiln_program_find(libexec, name);
+    if (path) {
+        kiln_checks_add(checks, name, KILN_CHECK_OK, path, NULL);
+        return;
+    }
+    const char *variable = g_getenv("KILN_LIBEXEC");
+    const char *where = libexec ? libexec : variable && *variable ? variable : NULL;
+    g_autofree char *detail =
+        where ? g_strdup_printf("not in %s: %s", where, loss)
+              : g_strdup_printf("neither beside kiln nor where it was installed: %s", loss);
+    kiln_checks_add(checks, name, status, detail,
+                    "install kiln as a whole, or name the directory: --libexec DIR");
+}
+
+/* Enters the namespaces of a build, as a build does. */
+static void check_namespaces(GPtrArray *checks)
+{
+    static const char *const words[] = {
+        [KILN_IDS_IDENTITY] = "not needed by root",
+        [KILN_IDS_RANGE] = "with your subordinate ids",
+        [KILN_IDS_SINGLE] = "with your own id alone",
+    };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    KilnSpawn spawn = {.wire = -1, .warnings = warnings};
+    KilnIds ids = KILN_IDS_SINGLE;
+    pid_t pid = kiln_spawn_builder(&spawn, &ids, &error);
+    int status = 1;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    for (guint i = 0; i < warnings->len; i++) {
+        kiln_checks_add(checks, "id maps", KILN_CHECK_WARN, g_ptr_array_index(warnings, i), NULL);
+    }
+    if (pid > 0 && status == 0) {
+        kiln_checks_add(checks, "user namespaces", KILN_CHECK_OK, words[ids], NULL);
+    } else {
+        KilnHostProblem p = kiln_host_explain_userns("/proc", EPERM);
+        kiln_checks_add(checks, "user namespaces", KILN_CHECK_FAIL, p.cause, p.remedy);
+        kiln_host_problem_clear(&p);
+    }
+}
+
+static void check_ids(GPtrArray *checks)
+{
+    KilnIdRange uids, gids;
+    g_autofree char *name = kiln_user_name();
+    if (geteuid() == 0 && kiln_host_is_admin()) {
+        return; /* root has all ids */
+    }
+    bool found = kiln_idmap_find(name, geteuid(), &uids, &gids);
+    if (found) {
+        g_autofree char *detail = g_strdup_printf("%u uids from %u, %u gids from %u", uids.count,
+                                                  uids.start, gids.count, gids.start);
+        bool few = uids.count < 65536 || gids.count < 65536;
+        kiln_checks_add(checks, "subordinate ids", few ? KILN_CHECK_WARN : KILN_CHECK_OK, detail,
+                        few ? "images may use ids up to 65535: give 65536 in /etc/subuid and "
+                              "/etc/subgid"
+                            : NULL);
+    } else {
+        g_autofree char *remedy =
+            name ? g_strdup_printf("sudo usermod --add-subuids 100000-165535 "
+                                   "--add-subgids 100000-165535 %s",
+                                   name)
+                 : g_strdup_printf("add \"%u:100000:65536\" to /etc/subuid and /etc/subgid",
+                                   (unsigned)geteuid());
+        kiln_checks_add(checks, "subordinate ids", KILN_CHECK_WARN,
+                        "none: a RUN cannot change owners of files", remedy);
+    }
+    g_autofree char *uid_mapper = g_find_program_in_path("newuidmap");
+    g_autofree char *gid_mapper = g_find_program_in_path("newgidmap");
+    if (uid_mapper && gid_mapper) {
+        kiln_checks_add(checks, "newuidmap, newgidmap", KILN_CHECK_OK, uid_mapper, NULL);
+    } else {
+        kiln_checks_add(checks, "newuidmap, newgidmap", KILN_CHECK_WARN,
+                        "not installed: subordinate ids cannot be used",
+                        "sudo apt-get install uidmap (Debian, Ubuntu); shadow-utils (Fedora)");
+    }
+}
+
+static void check_credentials(GPtrArray *checks)
+{
+    g_autofree char *path = kiln_docker_config_path();
+    g_autofree char *json = NULL;
+    g_autoptr(GError) error = NULL;
+    if (!path || access(path, F_OK) < 0) {
+        kiln_checks_add(checks, "registry credentials", KILN_CHECK_OK,
+                        "none: registries are asked anonymously", NULL);
+    } else if (!g_file_get_contents(path, &json, NULL, &error)) {
+        kiln_checks_add(checks, "registry credentials", KILN_CHECK_WARN, error->message,
+                        "make the file readable for you, or set DOCKER_CONFIG");
+    } else {
+        json_object *document = json_tokener_parse(json);
+        bool good = json_object_is_type(document, json_type_object);
+        g_autofree char *detail = g_strconcat(path, good ? NULL : " is not a JSON object", NULL);
+        kiln_checks_add(checks, "registry credentials", good ? KILN_CHECK_OK : KILN_CHECK_WARN,
+                        detail, good ? NULL : "mend the file, or log in again");
+        json_object_put(document);
+    }
+}
+
+/* The rest is found out by the builder, inside the namespaces. */
+static void check_inside(GPtrArray *checks, KilnCall *call)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnRequest) request = kiln_request_new("probe");
+    json_object *probe;
+    int code = kiln_call_run(call, request, "quiet", "Probing", &probe, &error);
+    if (probe) {
+        kiln_checks_add_probe(checks, probe);
+        json_object_put(probe);
+    } else {
+        kiln_checks_add(checks, "kiln-builder starts", KILN_CHECK_FAIL,
+                        error  ? error->message
+                        : code ? "it reported the error above"
+                               : "it gave no result",
+                        NULL);
+    }
+}
+
+int kiln_command_doctor(KilnCall *call, GError **error)
+{
+    g_autofree char *format = NULL;
+    const KilnFlag flags[] = {
+        {0, "format", KILN_FLAG_STRING, &format, "table|json", "A table, or a JSON array"},
+    };
+    if (!kiln_call_parse(call, flags, G_N_ELEMENTS(flags), error)) {
+        return 0;
+    }
+    bool json = g_strcmp0(format, "json") == 0;
+    if (format && !json && strcmp(format, "table") != 0) {
+        g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE,
+                    "--format %s is not supported; there are table and json", format);
+        return 0;
+    }
+    struct utsname host;
+    uname(&host);
+    g_autoptr(GPtrArray) checks = kiln_checks_new();
+    g_autofree char *builder = NULL;
+    const char *libexec =
+        kiln_setting_choose(call->libexec, "KILN_LIBEXEC", call->settings.libexec);
+    kiln_checks_add_kernel(checks, host.release);
+    check_program(checks, libexec, "kiln-builder", KILN_CHECK_FAIL, "nothing can be built");
+    check_program(checks, libexec, "kiln-remote", KILN_CHECK_WARN,
+                  "no image can be fetched from a registry");
+    check_namespaces(checks);
+    check_ids(checks);
+    builder = kiln_program_find(libexec, "kiln-builder");
+    if (builder) {
+        check_inside(checks, call);
+    }
+    check_credentials(checks);
+    g_autofree char *text = json ? kiln_checks_json(checks) : kiln_checks_text(checks);
+    puts(g_strchomp(text));
+    return kiln_checks_failed(checks) ? KILN_ERROR_HOST : 0;
+}

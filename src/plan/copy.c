@@ -1,0 +1,215 @@
+/* COPY and ADD. */
+#include <string.h>
+
+#include "plan/plan-private.h"
+
+/* Octal up to 07777, or a symbolic mode as of chmod(1): "u=rwX,go=rX". */
+static bool valid_chmod(const char *text)
+{
+    if (g_ascii_isdigit(*text)) {
+        guint64 mode;
+        return g_ascii_string_to_unsigned(text, 8, 0, 07777, &mode, NULL);
+    }
+    g_auto(GStrv) clauses = g_strsplit(text, ",", -1);
+    for (char **clause = clauses; *clause; clause++) {
+        const char *p = *clause + strspn(*clause, "ugoa");
+        if (!*p || !strchr("+-=", *p))
+            return false;
+        while (*p && strchr("+-=", *p)) {
+            p++;
+            gsize copied = strspn(p, "ugo");
+            p += copied ? copied : strspn(p, "rwxXst");
+        }
+        if (*p)
+            return false;
+    }
+    return *clauses != NULL;
+}
+
+static bool is_git(const char *source)
+{
+    if (g_str_has_prefix(source, "git://") || g_str_has_prefix(source, "ssh://"))
+        return true;
+    /* user@host:path */
+    gsize user = strspn(source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    if (user == 0 || source[user] != '@')
+        return false;
+    const char *host = source + user + 1;
+    gsize length = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
+    return length > 0 && host[length] == ':';
+}
+
+static bool is_remote(const char *source)
+{
+    return g_str_has_prefix(source, "http://") || g_str_has_prefix(source, "https://") ||
+           is_git(source);
+}
+
+static bool check_source(const KilnSite *site, const char *source, const KilnPlace *place,
+                         GError **error)
+{
+    if (!is_remote(source))
+        return true;
+    if (site->instruction->kind == KILN_INST_COPY)
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                              "COPY cannot fetch \"%s\"; use ADD, or RUN with curl or git", source);
+    return kiln_site_fail(
+        site, error, KILN_PLAN_ERROR_UNSUPPORTED, place,
+        "ADD of %s (\"%s\") is not supported by this version of kiln; fetch it in a "
+        "RUN, or before the build into the context",
+        is_git(source) ? "a git repository" : "a URL", source);
+}
+
+/* Sources, the bodies of heredocs, and the destination as expanded. */
+typedef struct {
+    GPtrArray *sources;
+    GArray *places, *inlines;
+    char *dest;
+} Files;
+
+static bool read_files(const KilnSite *site, Files *files, GError **error)
+{
+    const KilnInstruction *i = site->instruction;
+    for (guint n = 0; n + 1 < i->args->len; n++) {
+        const KilnPlace *place = kiln_site_place(site, n);
+        const KilnHeredoc *heredoc = kiln_instruction_heredoc(i, n);
+        if (heredoc) {
+            KilnInline file = {.name = g_strdup(heredoc->name)};
+            file.content = heredoc->expand
+                               ? kiln_site_raw(site, heredoc->content, &heredoc->place, error)
+                               : g_strdup(heredoc->content);
+            g_array_append_val(files->inlines, file);
+            if (!file.content)
+                return false;
+            continue;
+        }
+        char *source = kiln_site_argument(site, n, error);
+        if (!source)
+            return false;
+        if (!*source) { /* an empty word is the root, as in BuildKit */
+            g_free(source);
+            source = g_strdup(".");
+        }
+        g_ptr_array_add(files->sources, source);
+        g_array_append_val(files->places, *place);
+        if (!check_source(site, source, place, error))
+            return false;
+    }
+    files->dest = kiln_site_argument(site, i->args->len - 1, error);
+    return files->dest != NULL;
+}
+
+/* Absolute; "/" at the end tells a directory, and stays or is put there for ".", ".." and "". */
+static char *destination(const KilnConfig *config, const char *written)
+{
+    const char *workdir = kiln_config_string(config, "WorkingDir");
+    g_autofree char *base = kiln_path_clean("/", workdir ? workdir : "/");
+    char *path = kiln_path_clean(base, written);
+    const char *name = strrchr(written, '/');
+    name = name ? name + 1 : written;
+    bool directory = !*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    if (directory && strcmp(path, "/") != 0) {
+        char *slashed = g_strconcat(path, "/", NULL);
+        g_free(path);
+        path = slashed;
+    }
+    return path;
+}
+
+static bool flag_word(const KilnSite *site, const char *flag, char **value, GError **error)
+{
+    const char *written = kiln_instruction_flag(site->instruction, flag);
+    if (!written)
+        return true;
+    g_autofree char *word = kiln_site_word(site, written, kiln_site_flag(site, flag), error);
+    if (!word)
+        return false;
+    if (*word)
+        *value = g_steal_pointer(&word);
+    return true;
+}
+
+static bool read_flags(const KilnSite *site, KilnStep *step, GError **error)
+{
+    const KilnInstruction *i = site->instruction;
+    if (!flag_word(site, "chown", &step->chown, error) ||
+        !flag_word(site, "chmod", &step->chmod, error))
+        return false;
+    if (step->chmod && !valid_chmod(step->chmod))
+        return kiln_site_fail(
+            site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_flag(site, "chmod"),
+            "%s --chmod=%s: invalid mode; give an octal number from 0 to 07777, or "
+            "a symbolic mode such as u=rwX,go=rX",
+            step->keyword, step->chmod);
+    g_autofree char *checksum = NULL;
+    if (!flag_word(site, "checksum", &checksum, error))
+        return false;
+    if (checksum)
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT,
+                              kiln_site_flag(site, "checksum"),
+                              "%s --checksum is for one URL or git source", step->keyword);
+    step->link = kiln_instruction_flag_on(i, "link");
+    step->parents = kiln_instruction_flag_on(i, "parents");
+    step->add = i->kind == KILN_INST_ADD &&
+                (!kiln_instruction_flag(i, "unpack") || kiln_instruction_flag_on(i, "unpack"));
+    g_autoptr(GPtrArray) excludes = kiln_instruction_flags(i, "exclude");
+    if (excludes->len > 0) {
+        g_ptr_array_add(excludes, NULL);
+        step->excludes = g_strdupv((char **)excludes->pdata);
+    }
+    return true;
+}
+
+static char *created_by(const KilnStep *step, const char *dest)
+{
+    GString *text = g_string_new(step->keyword);
+    if (step->parents)
+        g_string_append(text, " --parents");
+    if (step->chown)
+        g_string_append_printf(text, " --chown=%s", step->chown);
+    if (step->chmod)
+        g_string_append_printf(text, " --chmod=%s", step->chmod);
+    for (char **source = step->sources; *source; source++)
+        g_string_append_printf(text, " %s", *source);
+    for (guint i = 0; i < step->inlines->len; i++)
+        g_string_append_printf(text, " <<%s", g_array_index(step->inlines, KilnInline, i).name);
+    g_string_append_printf(text, " %s # buildkit", dest);
+    return g_string_free(text, FALSE);
+}
+
+bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error)
+{
+    const KilnInstruction *i = site->instruction;
+    if (i->args->len < 2)
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, NULL,
+                              "%s needs a source and a destination",
+                              kiln_instruction_keyword(i->kind));
+    KilnOrigin from = {.kind = KILN_ORIGIN_CONTEXT};
+    g_autoptr(GPtrArray) needs = g_ptr_array_new();
+    const char *name = i->kind == KILN_INST_COPY ? kiln_instruction_flag(i, "from") : NULL;
+    if (name && *name && !kiln_planner_origin(p, site, name, &from, needs, error))
+        return false;
+
+    KilnStep *step = kiln_step_add(p, site, KILN_STEP_COPY, s->last);
+    step->from = from;
+    g_ptr_array_extend(step->needs, needs, NULL, NULL);
+    if (!read_flags(site, step, error))
+        return false;
+    step->source_places = g_array_new(FALSE, FALSE, sizeof(KilnPlace));
+    step->inlines = g_array_new(FALSE, FALSE, sizeof(KilnInline));
+    g_autoptr(GPtrArray) sources = g_ptr_array_new();
+    Files files = {sources, step->source_places, step->inlines, NULL};
+    bool ok = read_files(site, &files, error);
+    g_ptr_array_add(sources, NULL);
+    step->sources = (char **)g_ptr_array_steal(sources, NULL);
+    if (!ok)
+        return false;
+    step->dest = destination(s->config, files.dest);
+    g_autofree char *display = kiln_site_display(site);
+    step->name = kiln_stage_step_name(s, site, display);
+    step->created_by = created_by(step, files.dest);
+    g_free(files.dest);
+    kiln_site_history(site, step, step->created_by);
+    s->last = step;
+    return true;
+}

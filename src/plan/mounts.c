@@ -1,0 +1,336 @@
+/* RUN --mount. */
+#include <string.h>
+
+#include "dockerfile/suggest.h"
+#include "plan/plan-private.h"
+
+char **kiln_mount_fields(const char *text)
+{
+    g_autoptr(GPtrArray) fields = g_ptr_array_new_with_free_func(g_free);
+    for (const char *p = text;; p++) {
+        GString *field = g_string_new(NULL);
+        if (*p == '"') {
+            for (p++; *p && (*p != '"' || p[1] == '"'); p++) {
+                if (*p == '"')
+                    p++;
+                g_string_append_c(field, *p);
+            }
+            if (*p != '"' || (p[1] && p[1] != ',')) {
+                g_string_free(field, TRUE);
+                return NULL;
+            }
+            p++;
+        } else {
+            for (; *p && *p != ','; p++)
+                g_string_append_c(field, *p);
+        }
+        g_ptr_array_add(fields, g_string_free(field, FALSE));
+        if (!*p)
+            break;
+    }
+    g_ptr_array_add(fields, NULL);
+    return (char **)g_ptr_array_steal(fields, NULL);
+}
+
+/* One mount while it is read. */
+typedef struct {
+    KilnMount mount;
+    char *from;
+    bool readonly_given, sharing_given;
+} Reading;
+
+typedef bool (*SetFunc)(Reading *r, const char *value);
+
+static bool replace(char **field, const char *value)
+{
+    g_free(*field);
+    *field = g_strdup(value);
+    return true;
+}
+
+static bool set_from(Reading *r, const char *value)
+{
+    return replace(&r->from, value);
+}
+
+static bool set_source(Reading *r, const char *value)
+{
+    return replace(&r->mount.source, value);
+}
+
+static bool set_target(Reading *r, const char *value)
+{
+    return replace(&r->mount.target, value);
+}
+
+static bool set_id(Reading *r, const char *value)
+{
+    return replace(&r->mount.id, value);
+}
+
+/* As Go's strconv.ParseBool. */
+static bool parse_bool(const char *value, bool *result)
+{
+    static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True", NULL};
+    static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False", NULL};
+    *result = g_strv_contains(yes, value);
+    return *result || g_strv_contains(no, value);
+}
+
+static bool set_readonly(Reading *r, const char *value)
+{
+    r->readonly_given = true;
+    return parse_bool(value, &r->mount.readonly);
+}
+
+static bool set_writable(Reading *r, const char *value)
+{
+    bool writable;
+    r->readonly_given = true;
+    if (!parse_bool(value, &writable))
+        return false;
+    r->mount.readonly = !writable;
+    return true;
+}
+
+static bool set_sharing(Reading *r, const char *value)
+{
+    static const char *const names[] = {"shared", "private", "locked"};
+    r->sharing_given = true;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (g_ascii_strcasecmp(value, names[i]) == 0) {
+            r->mount.sharing = (KilnSharing)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool number(const char *value, guint base, gint64 *result)
+{
+    guint64 n;
+    if (!g_ascii_string_to_unsigned(value, base, 0, base == 8 ? 07777 : G_MAXUINT32 - 1, &n, NULL))
+        return false;
+    *result = (gint64)n;
+    return true;
+}
+
+static bool set_mode(Reading *r, const char *value)
+{
+    return number(value, 8, &r->mount.mode);
+}
+
+static bool set_uid(Reading *r, const char *value)
+{
+    return number(value, 10, &r->mount.uid);
+}
+
+static bool set_gid(Reading *r, const char *value)
+{
+    return number(value, 10, &r->mount.gid);
+}
+
+/* "64m", "1.5GiB": units of 1024, as docker/go-units' RAMInBytes. */
+static bool set_size(Reading *r, const char *value)
+{
+    char *end;
+    double size = g_ascii_strtod(value, &end);
+    if (end == value || !g_ascii_isdigit(*value))
+        return false;
+    while (*end == ' ')
+        end++;
+    static const char letters[] = "bkmgtp";
+    if (*end) {
+        const char *letter = strchr(letters, g_ascii_tolower(*end));
+        if (!letter)
+            return false;
+        for (long n = letter - letters; n > 0; n--)
+            size *= 1024;
+        end++;
+        if (letter != letters && g_ascii_strcasecmp(end, "b") != 0 &&
+            g_ascii_strcasecmp(end, "ib") != 0 && *end)
+            return false;
+        if (letter == letters && *end)
+            return false;
+    }
+    if (!(size < 9e18))
+        return false;
+    r->mount.size = (guint64)size;
+    return true;
+}
+
+#define BIND (1u << KILN_MOUNT_BIND)
+#define CACHE (1u << KILN_MOUNT_CACHE)
+#define TMPFS (1u << KILN_MOUNT_TMPFS)
+#define ANY (BIND | CACHE | TMPFS)
+
+static const struct {
+    const char *key;
+    SetFunc set; /* NULL: known, but for no type of mount here */
+    guint types;
+    const char *bare; /* the value when there is no "=" */
+} keys[] = {
+    {"type", NULL, ANY, NULL},
+    {"from", set_from, ANY, NULL},
+    {"source", set_source, ANY, NULL},
+    {"src", set_source, ANY, NULL},
+    {"target", set_target, ANY, NULL},
+    {"dst", set_target, ANY, NULL},
+    {"destination", set_target, ANY, NULL},
+    {"readonly", set_readonly, ANY, "true"},
+    {"ro", set_readonly, ANY, "true"},
+    {"readwrite", set_writable, ANY, "true"},
+    {"rw", set_writable, ANY, "true"},
+    {"id", set_id, ANY, NULL},
+    {"sharing", set_sharing, CACHE, NULL},
+    {"size", set_size, TMPFS, NULL},
+    {"mode", set_mode, CACHE, NULL},
+    {"uid", set_uid, CACHE, NULL},
+    {"gid", set_gid, CACHE, NULL},
+    {"env", NULL, 0, NULL},
+    {"required", NULL, 0, NULL},
+};
+
+static const char *const types[] = {"bind", "cache", "tmpfs", NULL};
+
+/* Expands the value of "key=value"; the key is cut off in place. */
+static char *field_value(const KilnSite *site, const KilnPlace *place, char *field, GError **error)
+{
+    char *equals = strchr(field, '=');
+    *equals = '\0';
+    /* What a from names is known before anything is expanded. */
+    if (g_ascii_strcasecmp(field, "from") == 0)
+        return g_strdup(equals + 1);
+    return kiln_site_word(site, equals + 1, place, error);
+}
+
+/* The type is looked for first: which keys there are depends on it. */
+static bool read_type(const KilnSite *site, const KilnPlace *place, char **fields, Reading *r,
+                      GError **error)
+{
+    for (char **field = fields; *field; field++) {
+        if (g_ascii_strncasecmp(*field, "type=", strlen("type=")) != 0)
+            continue;
+        g_autofree char *copy = g_strdup(*field);
+        g_autofree char *value = field_value(site, place, copy, error);
+        if (!value)
+            return false;
+        g_autofree char *type = g_ascii_strdown(value, -1);
+        if (strcmp(type, "secret") == 0 || strcmp(type, "ssh") == 0)
+            return kiln_site_fail(site, error, KILN_PLAN_ERROR_UNSUPPORTED, place,
+                                  "RUN --mount=type=%s is not supported by this version of kiln",
+                                  type);
+        guint n = 0;
+        while (types[n] && strcmp(types[n], type) != 0)
+            n++;
+        if (!types[n])
+            return kiln_site_fail(
+                site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                "RUN --mount: unknown type \"%s\" (bind, cache, tmpfs, secret, ssh)", value);
+        r->mount.type = (KilnMountType)n;
+    }
+    return true;
+}
+
+static bool read_field(const KilnSite *site, const KilnPlace *place, char *field, Reading *r,
+                       GError **error)
+{
+    bool has_value = strchr(field, '=') != NULL;
+    g_autofree char *given = has_value ? field_value(site, place, field, error) : NULL;
+    if (has_value && !given)
+        return false;
+    const char *names[G_N_ELEMENTS(keys) + 1] = {NULL};
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        names[i] = keys[i].key;
+        if (g_ascii_strcasecmp(field, keys[i].key) != 0)
+            continue;
+        const char *value = has_value ? given : keys[i].bare;
+        if (!(keys[i].types & (1u << r->mount.type)))
+            return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                                  "RUN --mount=type=%s takes no \"%s\"", types[r->mount.type],
+                                  field);
+        if (!value)
+            return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                                  "RUN --mount: \"%s\" needs a value (%s=…)", field, field);
+        if (keys[i].set && !keys[i].set(r, value))
+            return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                                  "RUN --mount: \"%s\" is not a value for %s", value, field);
+        return true;
+    }
+    const char *near = kiln_suggest(field, names, true);
+    return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                          "RUN --mount: unknown key \"%s\"%s%s%s", field,
+                          near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+}
+
+/* What was left out, and paths made absolute. */
+static bool complete(KilnPlanner *p, const KilnSite *site, const KilnPlace *place, Reading *r,
+                     GPtrArray *needs, GError **error)
+{
+    KilnMount *m = &r->mount;
+    const char *target = m->target ? m->target : "";
+    const char *workdir = kiln_config_string(site->config, "WorkingDir");
+    if (m->type == KILN_MOUNT_CACHE && (!m->id || !*m->id)) {
+        /* path.Clean of the target as written, in BuildKit */
+        g_autofree char *clean = kiln_path_clean("/", target);
+        replace(&m->id, *target == '/' ? clean : clean[1] ? clean + 1 : ".");
+    } else if (m->type != KILN_MOUNT_CACHE) {
+        g_clear_pointer(&m->id, g_free);
+    }
+    g_autofree char *base = kiln_path_clean("/", workdir ? workdir : "/");
+    g_autofree char *absolute = kiln_path_clean(base, target);
+    if (strcmp(absolute, "/") == 0)
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                              "RUN --mount: the target cannot be \"/\"; give target=PATH");
+    replace(&m->target, absolute);
+    g_autofree char *source = kiln_path_clean("/", m->source ? m->source : "/");
+    replace(&m->source, source);
+    if (!r->readonly_given)
+        m->readonly = m->type == KILN_MOUNT_BIND;
+    m->from.kind = m->type == KILN_MOUNT_BIND ? KILN_ORIGIN_CONTEXT : KILN_ORIGIN_STAGE;
+    if (r->from && *r->from && m->type != KILN_MOUNT_TMPFS)
+        return kiln_planner_origin(p, site, r->from, &m->from, needs, error);
+    return true;
+}
+
+static bool read_mount(KilnPlanner *p, const KilnSite *site, const char *text,
+                       const KilnPlace *place, GPtrArray *needs, Reading *r, GError **error)
+{
+    g_auto(GStrv) fields = kiln_mount_fields(text);
+    if (!fields)
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                              "RUN --mount=%s: a quote is not closed, or stands inside a field",
+                              text);
+    if (!read_type(site, place, fields, r, error))
+        return false;
+    for (char **field = fields; *field; field++) {
+        if (!read_field(site, place, *field, r, error))
+            return false;
+    }
+    return complete(p, site, place, r, needs, error);
+}
+
+bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GArray **mounts,
+                      GError **error)
+{
+    *mounts = NULL;
+    const GPtrArray *flags = site->instruction->flags;
+    g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(KilnMount));
+    bool ok = true;
+    for (guint i = 0; ok && i < flags->len; i++) {
+        const KilnFlag *flag = g_ptr_array_index(flags, i);
+        if (strcmp(flag->name, "mount") != 0)
+            continue;
+        Reading r = {.mount = {.mode = -1, .uid = -1, .gid = -1}};
+        ok = read_mount(p, site, flag->value ? flag->value : "", &flag->place, needs, &r, error);
+        g_free(r.from);
+        g_array_append_val(list, r.mount);
+    }
+    if (!ok) {
+        kiln_mounts_free(g_steal_pointer(&list));
+        return false;
+    }
+    if (list->len > 0)
+        *mounts = g_steal_pointer(&list);
+    return true;
+}

@@ -1,0 +1,41 @@
+/* The inside of a source, for source.c, source-match.c and source-digest.c only. */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "tree/place.h"
+#include "tree/source.h"
+
+struct KilnSource {
+    char *name; /* for messages */
+    /* A host directory … */
+    int fd; /* -1 for layers */
+    const KilnIgnore *ignore;
+    KilnStatIndex *index;
+    /* … or layers. */
+    const KilnView *view;
+    const int *layer_fds;
+    GHashTable *groups; /* (layer, link group) → link group in what is listed */
+};
+
+/* A file whose digest is missing. */
+typedef struct {
+    KilnEntry *entry;
+    struct stat st; /* as listed; for a host directory only */
+    guint layer;    /* for layers only */
+} KilnPending;
+
+/* Digests the n files of a list, by several threads where that pays. */
+bool kiln_source_digest(KilnSource *s, const KilnPending *files, guint n, GError **error);
+
+/* Sets an error "cannot DOING “PATH” in SOURCE: …"; returns false. */
+bool kiln_source_fail(KilnSource *s, GError **error, int code, const char *doing, const char *path);
+
+/* Whether the ignore file excludes the path of a host directory. */
+bool kiln_source_ignores(const KilnSource *s, const char *path);
+
+/* Whether an ignored directory holds something that is not. */
+bool kiln_source_any_below(KilnSource *s, const char *dir, bool *any, GError **error);
+
+/* The names in a directory of the source, sorted; NULL on error. */
+GPtrArray *kiln_source_names(KilnSource *s, const char *dir, GError **error);

@@ -1,0 +1,412 @@
+#include "tree/source-private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+G_DEFINE_QUARK(kiln - source - error - quark, kiln_source_error)
+
+static KilnSource *source_new(const char *display_name)
+{
+    KilnSource *s = g_new0(KilnSource, 1);
+    s->name = g_utf8_make_valid(display_name, -1);
+    s->fd = -1;
+    return s;
+}
+
+KilnSource *kiln_source_new_dir(int fd, const char *display_name, const KilnIgnore *ignore,
+                                KilnStatIndex *index)
+{
+    KilnSource *s = source_new(display_name);
+    s->fd = fd;
+    s->ignore = ignore;
+    s->index = index;
+    return s;
+}
+
+KilnSource *kiln_source_new_view(const KilnView *view, const int *layer_fds,
+                                 const char *display_name)
+{
+    KilnSource *s = source_new(display_name);
+    s->view = view;
+    s->layer_fds = layer_fds;
+    s->groups = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    return s;
+}
+
+void kiln_source_free(KilnSource *s)
+{
+    if (!s)
+        return;
+    if (s->fd >= 0)
+        close(s->fd);
+    if (s->groups)
+        g_hash_table_unref(s->groups);
+    g_free(s->name);
+    g_free(s);
+}
+
+bool kiln_source_fail(KilnSource *s, GError **error, int code, const char *doing, const char *path)
+{
+    g_autofree char *shown = g_utf8_make_valid(*path ? path : "/", -1);
+    g_set_error(error, KILN_SOURCE_ERROR, code, "cannot %s “%s” in %s: %s", doing, shown, s->name,
+                g_strerror(code));
+    return false;
+}
+
+bool kiln_source_ignores(const KilnSource *s, const char *path)
+{
+    return s->ignore && *path && kiln_ignore_matches(s->ignore, path);
+}
+
+/* --- Reading a host directory --- */
+
+typedef struct {
+    char *name;
+    char *target; /* of a symlink, else NULL */
+    struct stat st;
+} Item;
+
+static void item_free(gpointer p)
+{
+    Item *item = p;
+    g_free(item->name);
+    g_free(item->target);
+    g_free(item);
+}
+
+static gint compare_items(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(Item *const *)a)->name, (*(Item *const *)b)->name);
+}
+
+/* A file that disappears between readdir(3) and here is as if it had never been there. */
+static int read_item(int dirfd, const char *name, Item **out)
+{
+    char target[PATH_MAX];
+    struct stat st;
+    ssize_t n = 0;
+    *out = NULL;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (S_ISLNK(st.st_mode) && (n = readlinkat(dirfd, name, target, sizeof(target))) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    Item *item = g_new(Item, 1);
+    item->name = g_strdup(name);
+    item->target = S_ISLNK(st.st_mode) ? g_strndup(target, (gsize)n) : NULL;
+    item->st = st;
+    *out = item;
+    return 0;
+}
+
+static GString *path_in(const char *dir, const char *name)
+{
+    GString *path = g_string_new(dir);
+    if (path->len)
+        g_string_append_c(path, '/');
+    return g_string_append(path, name);
+}
+
+/* The items of a directory that are not excluded, and excluded directories where something below
+ * may not be. Sorted. The directory is closed again: the depth of a context is no matter of fds. */
+static GPtrArray *read_dir(KilnSource *s, const char *path, GError **error)
+{
+    int fd = kiln_open_beneath(s->fd, path, O_RDONLY | O_DIRECTORY);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        int code = fd < 0 ? -fd : errno;
+        if (fd >= 0)
+            close(fd);
+        kiln_source_fail(s, error, code, "list", path);
+        return NULL;
+    }
+    g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free);
+    const struct dirent *d;
+    int result = 0;
+    while (result == 0 && (errno = 0, d = readdir(dir))) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+            continue;
+        Item *item = NULL;
+        if (s->ignore) {
+            g_autoptr(GString) full = path_in(path, d->d_name);
+            if (kiln_ignore_matches(s->ignore, full->str) &&
+                ((d->d_type != DT_DIR && d->d_type != DT_UNKNOWN) ||
+                 kiln_ignore_prunes(s->ignore, full->str)))
+                continue;
+        }
+        result = read_item(dirfd(dir), d->d_name, &item);
+        if (item)
+            g_ptr_array_add(items, item);
+    }
+    if (result == 0 && errno)
+        result = -errno;
+    closedir(dir);
+    if (result < 0) {
+        kiln_source_fail(s, error, -result, "list", path);
+        return NULL;
+    }
+    g_ptr_array_sort(items, compare_items);
+    return g_steal_pointer(&items);
+}
+
+GPtrArray *kiln_source_names(KilnSource *s, const char *dir, GError **error)
+{
+    if (s->view)
+        return kiln_view_list(s->view, dir);
+    g_autoptr(GPtrArray) items = read_dir(s, dir, error);
+    if (!items)
+        return NULL;
+    GPtrArray *names = g_ptr_array_new_full(items->len, g_free);
+    for (guint i = 0; i < items->len; i++) {
+        Item *item = items->pdata[i];
+        g_ptr_array_add(names, g_steal_pointer(&item->name));
+    }
+    return names;
+}
+
+bool kiln_source_any_below(KilnSource *s, const char *dir, bool *any, GError **error)
+{
+    *any = false;
+    if (s->ignore && kiln_ignore_prunes(s->ignore, dir))
+        return true;
+    g_autoptr(GPtrArray) items = read_dir(s, dir, error);
+    if (!items)
+        return false;
+    for (guint i = 0; i < items->len && !*any; i++) {
+        const Item *item = items->pdata[i];
+        g_autoptr(GString) path = path_in(dir, item->name);
+        if (!kiln_source_ignores(s, path->str))
+            *any = true;
+        else if (S_ISDIR(item->st.st_mode) && !kiln_source_any_below(s, path->str, any, error))
+            return false;
+    }
+    return true;
+}
+
+/* --- Listing a host directory --- */
+
+/* An excluded directory whose content is not all excluded: it comes with the first of it. */
+typedef struct Excluded Excluded;
+struct Excluded {
+    Excluded *outer;
+    const char *path;
+    const Item *item;
+    bool listed;
+};
+
+typedef struct {
+    KilnSource *source;
+    KilnManifest *out;
+    bool digests;
+    GArray *pending; /* of KilnPending */
+} Listing;
+
+static bool type_of(mode_t mode, KilnType *type)
+{
+    static const struct {
+        mode_t format;
+        KilnType type;
+    } types[] = {
+        {S_IFREG, KILN_TYPE_FILE}, {S_IFDIR, KILN_TYPE_DIR},     {S_IFLNK, KILN_TYPE_SYMLINK},
+        {S_IFIFO, KILN_TYPE_FIFO}, {S_IFSOCK, KILN_TYPE_SOCKET},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
+        if ((mode & S_IFMT) == types[i].format) {
+            *type = types[i].type;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void list_excluded(Listing *l, Excluded *x);
+
+static bool list_item(Listing *l, const char *path, const Item *item, Excluded *outer,
+                      GError **error)
+{
+    KilnType type;
+    if (!type_of(item->st.st_mode, &type)) {
+        g_autofree char *shown = g_utf8_make_valid(path, -1);
+        g_set_error(error, KILN_SOURCE_ERROR, EINVAL,
+                    "“%s” in %s is a device, which cannot be copied; exclude it in .dockerignore",
+                    shown, l->source->name);
+        return false;
+    }
+    if (type == KILN_TYPE_SOCKET)
+        return true;
+    list_excluded(l, outer);
+    KilnEntry *e = kiln_manifest_add(l->out, path);
+    e->type = type;
+    e->mode = type == KILN_TYPE_SYMLINK ? 0777 : item->st.st_mode & 07777;
+    e->mtime = item->st.st_mtim.tv_sec;
+    e->mtime_nsec = (uint32_t)item->st.st_mtim.tv_nsec;
+    if (type == KILN_TYPE_SYMLINK)
+        e->target = kiln_manifest_string(l->out, item->target);
+    if (type != KILN_TYPE_FILE)
+        return true;
+    e->size = (uint64_t)item->st.st_size;
+    if (!l->digests)
+        return true;
+    e->has_digest =
+        l->source->index && kiln_statindex_lookup(l->source->index, &item->st, e->digest);
+    if (!e->has_digest) {
+        KilnPending pending = {.entry = e, .st = item->st};
+        g_array_append_val(l->pending, pending);
+    }
+    return true;
+}
+
+static void list_excluded(Listing *l, Excluded *x)
+{
+    if (!x || x->listed)
+        return;
+    list_excluded(l, x->outer);
+    x->listed = true;
+    (void)list_item(l, x->path, x->item, NULL, NULL); /* a directory: cannot fail */
+}
+
+static bool list_tree(Listing *l, const char *path, const Item *item, Excluded *outer,
+                      GError **error)
+{
+    bool ignored = kiln_source_ignores(l->source, path);
+    if (!ignored && !list_item(l, path, item, outer, error))
+        return false;
+    if (!S_ISDIR(item->st.st_mode) || (ignored && kiln_ignore_prunes(l->source->ignore, path)))
+        return true;
+
+    Excluded excluded = {.outer = outer, .path = path, .item = item};
+    g_autoptr(GPtrArray) items = read_dir(l->source, path, error);
+    if (!items)
+        return false;
+    for (guint i = 0; i < items->len; i++) {
+        const Item *child = items->pdata[i];
+        g_autoptr(GString) child_path = path_in(path, child->name);
+        if (child_path->len >= PATH_MAX)
+            return kiln_source_fail(l->source, error, ENAMETOOLONG, "list", child_path->str);
+        if (!list_tree(l, child_path->str, child, ignored ? &excluded : NULL, error))
+            return false;
+    }
+    return true;
+}
+
+static bool list_dir_source(Listing *l, const char *path, GError **error)
+{
+    const char *slash = strrchr(path, '/');
+    g_autofree char *parent = g_strndup(path, slash ? (gsize)(slash - path) : 0);
+    int fd = kiln_open_beneath(l->source->fd, parent, O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        return kiln_source_fail(l->source, error, -fd, "find", path);
+    Item *item;
+    int result = read_item(fd, !*path ? "." : slash ? slash + 1 : path, &item);
+    close(fd);
+    if (result < 0 || !item)
+        return kiln_source_fail(l->source, error, result < 0 ? -result : ENOENT, "find", path);
+    guint first = kiln_manifest_length(l->out);
+    bool ok = list_tree(l, path, item, NULL, error);
+    item_free(item);
+    if (ok && kiln_manifest_length(l->out) == first && kiln_source_ignores(l->source, path))
+        return kiln_source_fail(l->source, error, ENOENT, "find", path);
+    return ok;
+}
+
+/* --- Listing layers --- */
+
+/* Numbers of different layers must not meet. The same file keeps its number over several lists. */
+static uint32_t group_of(KilnSource *s, guint layer, uint32_t group)
+{
+    uint64_t key = (uint64_t)layer << 32 | group;
+    gpointer number = g_hash_table_lookup(s->groups, &key);
+    if (!number) {
+        number = GUINT_TO_POINTER(g_hash_table_size(s->groups) + 1);
+        g_hash_table_insert(s->groups, g_memdup2(&key, sizeof(key)), number);
+    }
+    return GPOINTER_TO_UINT(number);
+}
+
+static bool list_entry(const KilnEntry *entry, guint layer, void *data)
+{
+    Listing *l = data;
+    if (entry->type == KILN_TYPE_SOCKET)
+        return true;
+    KilnEntry *e = kiln_manifest_add_copy(l->out, entry, NULL);
+    e->opaque = false; /* it says something about its own layer only */
+    e->implicit = false;
+    if (e->link_group)
+        e->link_group = group_of(l->source, layer, e->link_group);
+    if (l->digests && e->type == KILN_TYPE_FILE && !e->has_digest) {
+        KilnPending pending = {.entry = e, .layer = layer};
+        g_array_append_val(l->pending, pending);
+    }
+    return true;
+}
+
+/* --- Interface --- */
+
+/* Sorting is for the rare caller that lists paths out of order: to check a whole manifest for each
+ * of 20,000 files that a wildcard named would cost seconds. */
+static void sort_from(KilnManifest *m, guint first)
+{
+    for (guint i = MAX(first, 1); i < kiln_manifest_length(m); i++) {
+        if (kiln_path_compare(kiln_manifest_get(m, i - 1)->path, kiln_manifest_get(m, i)->path) >=
+            0) {
+            kiln_manifest_sort(m);
+            return;
+        }
+    }
+}
+
+bool kiln_source_list(KilnSource *s, const char *path, bool digests, KilnManifest *out,
+                      GError **error)
+{
+    g_autoptr(GArray) pending = g_array_new(FALSE, FALSE, sizeof(KilnPending));
+    Listing l = {.source = s, .out = out, .digests = digests, .pending = pending};
+    guint first = kiln_manifest_length(out);
+    if (s->view) {
+        if (!kiln_view_lookup(s->view, path, NULL))
+            return kiln_source_fail(s, error, ENOENT, "find", path);
+        kiln_view_foreach(s->view, path, list_entry, &l);
+    } else if (!list_dir_source(&l, path, error)) {
+        return false;
+    }
+    if (!kiln_source_digest(s, (KilnPending *)pending->data, pending->len, error))
+        return false;
+    sort_from(out, first);
+    return true;
+}
+
+int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error)
+{
+    int dirfd = s->fd;
+    if (s->view) {
+        guint layer;
+        if (!kiln_view_lookup(s->view, e->path, &layer)) {
+            kiln_source_fail(s, error, ENOENT, "find", e->path);
+            return -1;
+        }
+        dirfd = s->layer_fds[layer];
+    }
+    int fd = kiln_open_beneath(dirfd, e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        kiln_source_fail(s, error, fd < 0 ? -fd : errno, "open", e->path);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    bool same =
+        S_ISREG(st.st_mode) && (uint64_t)st.st_size == e->size &&
+        (s->view || (st.st_mtim.tv_sec == e->mtime && st.st_mtim.tv_nsec == (long)e->mtime_nsec));
+    if (same)
+        return fd;
+    close(fd);
+    g_autofree char *shown = g_utf8_make_valid(e->path, -1);
+    g_set_error(error, KILN_SOURCE_ERROR, ESTALE,
+                s->view ? "“%s” in %s is not as its layer's manifest says; remove the image and "
+                          "build or pull it again"
+                        : "“%s” in %s changed during the build; run the build again",
+                shown, s->name);
+    return -1;
+}

@@ -1,0 +1,56 @@
+/* Warnings under BuildKit's rule names. Expected are "RULE LINE:COLUMN", one a line. */
+#include "dump.h"
+
+static const char *const cases[][2] = {
+    {"FROM a AS b\nRUN c\nCMD [\"d\"]", ""},
+    {"FROM a AS Build", "StageNameCasing 1:11"},
+    {"FROM a as b", "FromAsCasing 1:8"},
+    {"from a AS b", "FromAsCasing 1:8"},
+    {"From a as b\nRUN c", "ConsistentInstructionCasing 1:1"}, /* mixed: one warning is enough */
+    {"FROM a\nRUN b \\\n\n  c\n", "NoEmptyContinuation 3:1"},
+    {"FROM a\nRUN b\nrun c\nRun d",
+     "ConsistentInstructionCasing 3:1\nConsistentInstructionCasing 4:1"},
+    {"from a\nrun b\nRUN c", "ConsistentInstructionCasing 3:1"},
+    {"arg X\nFROM a\nRUN b", ""}, /* global ARGs do not count */
+    {"FROM a AS b\nFROM c AS B", "StageNameCasing 2:11\nDuplicateStageName 2:11"},
+    {"FROM a AS scratch\nFROM a AS context", "ReservedStageName 1:11\nReservedStageName 2:11"},
+    {"FROM a\nCMD b", "JSONArgsRecommended 2:1"},
+    {"FROM a\nENTRYPOINT b", "JSONArgsRecommended 2:1"},
+    {"FROM a\nSHELL [\"sh\"]\nCMD b", ""},
+    {"FROM a AS b\nSHELL [\"sh\"]\nFROM B\nCMD b", ""},
+    {"FROM a AS b\nSHELL [\"sh\"]\nFROM c\nCMD b", "JSONArgsRecommended 4:1"},
+    {"FROM a\nMAINTAINER b", "MaintainerDeprecated 2:1"},
+    {"FROM a\nENV b c\nLABEL d e\nENV f=g", "LegacyKeyValueFormat 2:1\nLegacyKeyValueFormat 3:1"},
+    {"FROM a\nCMD [\"b\"]\nCMD [\"c\"]\nENTRYPOINT []\nENTRYPOINT []\nHEALTHCHECK NONE\n"
+     "HEALTHCHECK NONE",
+     "MultipleInstructionsDisallowed 2:1\nMultipleInstructionsDisallowed 4:1\n"
+     "MultipleInstructionsDisallowed 6:1"},
+    {"FROM a\nCMD [\"b\"]\nFROM a\nCMD [\"c\"]", ""},
+    {"# check=skip=JSONArgsRecommended,FromAsCasing\nFROM a as B\nCMD c", "StageNameCasing 2:11"},
+    {"# check=skip=all;error=true\nFROM a as B\nCMD c", ""},
+    {"# check=error=true\nFROM a\nCMD c", "JSONArgsRecommended 3:1"},
+};
+
+static void test_case(gconstpointer data)
+{
+    const char *const *c = data;
+    g_autoptr(KilnDockerfile) d = parse_ok(c[0]);
+    g_autoptr(GString) got = g_string_new(NULL);
+    for (guint n = 0; n < d->warnings->len; n++) {
+        const KilnDockerfileWarning *warning = g_ptr_array_index(d->warnings, n);
+        g_assert_cmpstr(warning->text, !=, "");
+        g_string_append_printf(got, "%s%s %u:%u", n > 0 ? "\n" : "", warning->rule,
+                               warning->place.line, warning->place.column);
+    }
+    g_assert_cmpstr(got->str, ==, c[1]);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (gsize n = 0; n < G_N_ELEMENTS(cases); n++) {
+        g_autofree char *path = g_strdup_printf("/lint/%02" G_GSIZE_FORMAT, n);
+        g_test_add_data_func(path, cases[n], test_case);
+    }
+    return g_test_run();
+}

@@ -1,0 +1,334 @@
+/* The file tree a command sees, and what it leaves in the upper directory. */
+#include "sandbox.h"
+
+#include <sys/sysmacros.h>
+
+static void test_writes_land_in_the_upper_directory(Sandbox *s)
+{
+    struct stat st;
+    g_autofree char *text = NULL;
+
+    assert_prints(s, "echo hi > /new; rm /etc/motd; ls /etc", "hostname\nhosts\nresolv.conf\n");
+    g_autofree char *new_file = g_build_filename(s->upper, "new", NULL);
+    g_autofree char *removed = g_build_filename(s->upper, "etc/motd", NULL);
+    g_autofree char *base = sandbox_path(s, "layers/base/etc/motd");
+    g_assert_true(g_file_get_contents(new_file, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "hi\n");
+    g_assert_no_errno(lstat(removed, &st));
+    g_assert_true(S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0)); /* a whiteout */
+    g_assert_true(g_file_test(base, G_FILE_TEST_EXISTS));
+}
+
+static void test_nothing_is_left_when_nothing_is_written(Sandbox *s)
+{
+    assert_prints(s, "ls -d /proc/self /sys/kernel /dev/null",
+                  "/dev/null\n/proc/self\n/sys/kernel\n");
+    g_autoptr(GDir) upper = g_dir_open(s->upper, 0, NULL);
+    g_assert_null(g_dir_read_name(upper));
+}
+
+static void test_no_stubs_when_the_stub_layer_has_all(Sandbox *s)
+{
+    g_auto(Outcome) o = run_sh(s, "true");
+
+    assert_ran(&o);
+    g_assert_null(o.result.stubs);
+}
+
+static void test_missing_mount_points_are_made_and_reported(Sandbox *s)
+{
+    const char *argv[] = {"cat", "/etc/hosts", NULL};
+    int hosts = sandbox_open(s, "layers/base/etc/motd"); /* any file */
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    spec.stub_fd = -1;
+    spec.hosts_fd = hosts;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_cmpstr(o.output, ==, "welcome\n");
+    g_autofree char *stubs = g_strjoinv(" ", o.result.stubs);
+    g_assert_cmpstr(stubs, ==, "proc sys dev etc/hosts");
+    g_autofree char *made = g_build_filename(s->upper, "etc/hosts", NULL);
+    g_assert_true(g_file_test(made, G_FILE_TEST_IS_REGULAR));
+    close(hosts);
+}
+
+static void test_files_of_the_builder_are_readonly(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c",
+                          "cat /etc/resolv.conf /etc/hostname; echo x >> /etc/resolv.conf", NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    sandbox_write(s, "resolv", "nameserver 1.2.3.4\n");
+    sandbox_write(s, "name", "kiln\n");
+    spec.resolv_fd = sandbox_open(s, "resolv");
+    spec.hostname_fd = sandbox_open(s, "name");
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_true(g_str_has_prefix(o.output, "nameserver 1.2.3.4\nkiln\n"));
+    g_assert_nonnull(strstr(o.output, "Read-only"));
+    g_assert_cmpint(o.result.exit_code, ==, 1);
+    close(spec.resolv_fd);
+    close(spec.hostname_fd);
+}
+
+static void test_binds(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c",
+                          "cat /in/a; echo new > /cache/deep/b; echo x 2>&1 > /in/c || true", NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    sandbox_write(s, "input/a", "from outside\n");
+    sandbox_mkdir(s, "cache");
+    struct kilnrun_bind binds[] = {{"/in", sandbox_open(s, "input"), true},
+                                   {"/cache/deep", sandbox_open(s, "cache"), false}};
+    spec.binds = binds;
+    spec.n_binds = 2;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_true(g_str_has_prefix(o.output, "from outside\n"));
+    g_assert_nonnull(strstr(o.output, "Read-only"));
+    g_autofree char *written = sandbox_path(s, "cache/b");
+    g_assert_true(g_file_test(written, G_FILE_TEST_EXISTS));
+    g_autofree char *stubs = g_strjoinv(" ", o.result.stubs);
+    g_assert_cmpstr(stubs, ==, "in cache cache/deep");
+    close(binds[0].source_fd);
+    close(binds[1].source_fd);
+}
+
+static void test_dev(Sandbox *s)
+{
+    assert_prints(s,
+                  "ls /dev; readlink /dev/ptmx; echo x > /dev/null; "
+                  "test -c /dev/pts/ptmx && stat -c %a /dev/shm && touch /dev/shm/f",
+                  "fd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\n"
+                  "urandom\nzero\npts/ptmx\n1777\n");
+}
+
+static void test_host_is_hidden(Sandbox *s)
+{
+    g_autofree char *look = g_strdup_printf("ls %s 2>/dev/null | wc -l", s->dir);
+
+    assert_prints(s, look, "0\n");
+    /* of /proc and /sys */
+    assert_prints(s, "cat /proc/keys /proc/timer_list | wc -c", "0\n");
+    assert_prints(s, "ls /sys/fs/cgroup /sys/firmware | grep -v : | grep . | wc -l", "0\n");
+    assert_prints(s, "grep -c upperdir /proc/self/mountinfo", "1\n");
+    g_auto(Outcome) sysctl = run_sh(s, "echo 1 > /proc/sys/vm/drop_caches");
+    g_assert_cmpint(sysctl.result.exit_code, !=, 0);
+    g_auto(Outcome) sys = run_sh(s, "mkdir /sys/fs/cgroup/x || echo x > /sys/power/state");
+    g_assert_cmpint(sys.result.exit_code, !=, 0);
+}
+
+static void test_symlinked_proc_is_refused(Sandbox *s)
+{
+    sandbox_link(s, "layers/base/proc", "/etc");
+    g_auto(Outcome) o = run_sh(s, "true");
+    assert_fails(&o, "proc", -ELOOP);
+    g_assert_nonnull(strstr(o.result.failure.detail, "symbolic link"));
+}
+
+static void test_symlinked_dev_stays_inside(Sandbox *s)
+{
+    struct stat before, after;
+
+    /* A link to a path of the host means the same path in the rootfs, made if need be. */
+    g_autofree char *host = sandbox_path(s, "host-dir");
+    g_autofree char *climbing = g_strconcat("../../../..", host, NULL);
+    g_assert_no_errno(mkdir(host, 0755));
+    sandbox_link(s, "layers/base/dev", climbing);
+    g_assert_no_errno(stat(host, &before));
+    g_auto(Outcome) o = run_sh(s, "ls /dev/null; readlink /dev");
+    assert_ran(&o);
+    g_autofree char *expected = g_strdup_printf("/dev/null\n%s\n", climbing);
+    g_assert_cmpstr(o.output, ==, expected);
+    g_assert_no_errno(stat(host, &after));
+    g_assert_cmpint(before.st_mtim.tv_nsec, ==, after.st_mtim.tv_nsec);
+    g_autoptr(GDir) dir = g_dir_open(host, 0, NULL);
+    g_assert_null(g_dir_read_name(dir));
+    g_assert_nonnull(o.result.stubs);
+}
+
+static void test_dev_that_is_the_root_is_refused(Sandbox *s)
+{
+    sandbox_link(s, "layers/base/dev", "/tmp/..");
+    g_auto(Outcome) o = run_sh(s, "true");
+    assert_fails(&o, "dev", -EBUSY);
+}
+
+static void test_symlinked_resolv_conf_stays_inside(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c", "cat /etc/resolv.conf; readlink /etc/resolv.conf", NULL};
+    g_autofree char *victim = sandbox_path(s, "victim");
+    g_autofree char *text = NULL;
+    struct kilnrun_spec spec;
+
+    sandbox_write(s, "victim", "untouched\n");
+    sandbox_write(s, "resolv", "nameserver 1.2.3.4\n");
+    sandbox_link(s, "layers/base/etc/resolv.conf", victim);
+    spec = sandbox_spec(s, argv);
+    spec.resolv_fd = sandbox_open(s, "resolv");
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_autofree char *expected = g_strdup_printf("nameserver 1.2.3.4\n%s\n", victim);
+    g_assert_cmpstr(o.output, ==, expected);
+    g_assert_true(g_file_get_contents(victim, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "untouched\n");
+    close(spec.resolv_fd);
+}
+
+static void test_systemd_resolved_link(Sandbox *s)
+{
+    const char *argv[] = {"cat", "/etc/resolv.conf", NULL};
+    struct kilnrun_spec spec;
+
+    sandbox_write(s, "resolv", "nameserver 1.2.3.4\n");
+    sandbox_link(s, "layers/base/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf");
+    spec = sandbox_spec(s, argv);
+    spec.resolv_fd = sandbox_open(s, "resolv");
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_cmpstr(o.output, ==, "nameserver 1.2.3.4\n");
+    g_autofree char *stubs = g_strjoinv(" ", o.result.stubs);
+    g_assert_cmpstr(stubs, ==,
+                    "run run/systemd run/systemd/resolve run/systemd/resolve/stub-resolv.conf");
+    close(spec.resolv_fd);
+}
+
+static void test_symlink_loop_is_an_error(Sandbox *s)
+{
+    const char *argv[] = {"true", NULL};
+    struct kilnrun_spec spec;
+
+    sandbox_link(s, "layers/base/etc/resolv.conf", "/etc/resolv.conf");
+    spec = sandbox_spec(s, argv);
+    spec.resolv_fd = s->base_fd;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_fails(&o, "resolv.conf", -ELOOP);
+}
+
+/* 400 layers, each with a file of its own, mounted by each method the kernel has. */
+static void many_layers(Sandbox *s, enum kilnrun_overlay method, bool by_fd)
+{
+    const char *argv[] = {"sh", "-c", "ls / | grep -c ^f; cat /f0 /same", NULL};
+    const char *names[402];
+    int fds[402];
+    struct kilnrun_spec spec;
+
+    s->options.overlay = method;
+    for (int i = 0; i < 400; i++) {
+        g_autofree char *file = g_strdup_printf("layers/%d/f%d", 1000 + i, i);
+        g_autofree char *same = g_strdup_printf("layers/%d/same", 1000 + i);
+        g_autofree char *dir = g_path_get_dirname(file);
+        g_autofree char *text = g_strdup_printf("%d\n", i);
+
+        sandbox_write(s, file, text);
+        sandbox_write(s, same, text);
+        fds[i] = by_fd ? sandbox_open(s, dir) : -1;
+        names[i] = g_strdup_printf("%d", 1000 + i);
+    }
+    names[400] = "base";
+    names[401] = "stub";
+    fds[400] = s->base_fd;
+    spec = sandbox_spec(s, argv);
+    spec.lower_fds = by_fd ? fds : NULL;
+    spec.lower_names = names;
+    spec.n_lowers = 401;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    if (o.result.failure.error == -ENOSYS) {
+        g_test_message("this kernel has no such mount: %s", o.result.failure.detail);
+    } else {
+        assert_ran(&o);
+        g_assert_cmpstr(o.output, ==, "400\n0\n0\n"); /* the first one is on top */
+    }
+    for (int i = 0; i < 400; i++) {
+        g_free((char *)names[i]);
+        if (by_fd)
+            close(fds[i]);
+    }
+}
+
+static void test_many_layers(Sandbox *s)
+{
+    many_layers(s, KILNRUN_OVERLAY_AUTO, true);
+}
+
+static void test_many_layers_by_name(Sandbox *s)
+{
+    many_layers(s, KILNRUN_OVERLAY_AUTO, false);
+}
+
+static void test_many_layers_by_path(Sandbox *s)
+{
+    many_layers(s, KILNRUN_OVERLAY_PATHS, true);
+}
+
+static void test_many_layers_by_mount(Sandbox *s)
+{
+    many_layers(s, KILNRUN_OVERLAY_MOUNT, false);
+}
+
+static void test_mount_without_names(Sandbox *s)
+{
+    const char *argv[] = {"cat", "/etc/motd", NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    s->options.overlay = KILNRUN_OVERLAY_MOUNT;
+    spec.lower_names = NULL;
+    spec.lower_parent_fd = -1;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_cmpstr(o.output, ==, "welcome\n");
+}
+
+static void test_mount_refuses_names_it_cannot_spell(Sandbox *s)
+{
+    const char *argv[] = {"true", NULL}, *names[] = {"base:stub", "stub"};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    s->options.overlay = KILNRUN_OVERLAY_MOUNT;
+    spec.lower_names = names;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_fails(&o, "overlay", -EINVAL);
+}
+
+static void test_used_work_directory_is_an_error(Sandbox *s)
+{
+    const char *argv[] = {"true", NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+    int upper = dup(spec.upper_fd), work = dup(spec.work_fd);
+
+    g_auto(Outcome) first = run_spec(s, &spec);
+    assert_ran(&first);
+    spec.upper_fd = upper;
+    spec.work_fd = work;
+    g_auto(Outcome) again = run_spec(s, &spec);
+    g_assert_cmpstr(again.result.failure.stage, ==, "overlay");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    add_builder_test("upper", EVERYWHERE, test_writes_land_in_the_upper_directory);
+    add_builder_test("upper-empty", EVERYWHERE, test_nothing_is_left_when_nothing_is_written);
+    add_builder_test("stubs-none", EVERYWHERE, test_no_stubs_when_the_stub_layer_has_all);
+    add_builder_test("stubs", EVERYWHERE, test_missing_mount_points_are_made_and_reported);
+    add_builder_test("files-readonly", EVERYWHERE, test_files_of_the_builder_are_readonly);
+    add_builder_test("binds", EVERYWHERE, test_binds);
+    add_builder_test("dev", EVERYWHERE, test_dev);
+    add_builder_test("host-hidden", EVERYWHERE, test_host_is_hidden);
+    add_builder_test("link-proc", EVERYWHERE, test_symlinked_proc_is_refused);
+    add_builder_test("link-dev", EVERYWHERE, test_symlinked_dev_stays_inside);
+    add_builder_test("link-dev-root", 1u << SINGLE_ID, test_dev_that_is_the_root_is_refused);
+    add_builder_test("link-resolv", EVERYWHERE, test_symlinked_resolv_conf_stays_inside);
+    add_builder_test("link-resolved", 1u << SINGLE_ID, test_systemd_resolved_link);
+    add_builder_test("link-loop", 1u << SINGLE_ID, test_symlink_loop_is_an_error);
+    add_builder_test("layers", EVERYWHERE, test_many_layers);
+    add_builder_test("layers-by-name", 1u << SINGLE_ID, test_many_layers_by_name);
+    add_builder_test("layers-by-path", EVERYWHERE, test_many_layers_by_path);
+    add_builder_test("layers-by-mount", EVERYWHERE, test_many_layers_by_mount);
+    add_builder_test("mount-without-names", EVERYWHERE, test_mount_without_names);
+    add_builder_test("mount-names", 1u << SINGLE_ID, test_mount_refuses_names_it_cannot_spell);
+    add_builder_test("work-used", 1u << SINGLE_ID, test_used_work_directory_is_an_error);
+    return g_test_run();
+}

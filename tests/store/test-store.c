@@ -1,0 +1,331 @@
+/* Opening, refusing, locking, sweeping and removing a store. */
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct {
+    char *top, *root;
+} Place;
+
+static void set_up(Place *p, gconstpointer data)
+{
+    (void)data;
+    p->top = g_dir_make_tmp("kiln-store-XXXXXX", NULL);
+    g_assert_nonnull(p->top);
+    p->root = g_build_filename(p->top, "a", "store", NULL);
+}
+
+static void tear_down(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autofree char *name = g_path_get_basename(p->top);
+    g_autofree char *dir = g_path_get_dirname(p->top);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_assert_true(kiln_remove_tree(fd, name, NULL));
+    close(fd);
+    g_free(p->top);
+    g_free(p->root);
+}
+
+static KilnStore *open_store(Place *p)
+{
+    g_autoptr(GError) error = NULL;
+    KilnStore *s = kiln_store_open(p->root, KILN_STORE_SHARED, &error);
+    g_assert_no_error(error);
+    return s;
+}
+
+static bool there(Place *p, const char *name)
+{
+    g_autofree char *path = g_build_filename(p->root, name, NULL);
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static guint entries_of(Place *p, const char *name)
+{
+    g_autofree char *path = g_build_filename(p->root, name, NULL);
+    g_autoptr(GDir) d = g_dir_open(path, 0, NULL);
+    guint n = 0;
+    while (g_dir_read_name(d) != NULL)
+        n++;
+    return n;
+}
+
+static void write_file(Place *p, const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(p->root, name, NULL);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+static char *read_file(Place *p, const char *name)
+{
+    g_autofree char *path = g_build_filename(p->root, name, NULL);
+    char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return text;
+}
+
+static void sql(Place *p, const char *statement)
+{
+    g_autofree char *path = g_build_filename(p->root, "store.db", NULL);
+    sqlite3 *db;
+    g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_exec(db, statement, NULL, NULL, NULL), ==, SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* A layer with one file; the placer is not needed for that. */
+static gint64 make_layer(KilnStore *s, const char *file, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnWork) w = kiln_work_new(s, &error);
+    g_assert_no_error(error);
+    int fd = kiln_work_mkdir(w, "upper", &error);
+    g_assert_no_error(error);
+    g_autofree char *path = g_build_filename(kiln_work_path(w), "upper", file, NULL);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    g_assert_cmpint(fd, >=, 0);
+    g_autoptr(KilnManifest) m = kiln_manifest_new();
+    KilnEntry *e = kiln_manifest_add(m, "");
+    e->type = KILN_TYPE_DIR;
+    e->mode = 0755;
+    e = kiln_manifest_add(m, file);
+    e->type = KILN_TYPE_FILE;
+    e->mode = 0644;
+    e->size = strlen(text);
+    kiln_manifest_sort(m);
+    gint64 layer = kiln_layer_commit(s, w, m, &error);
+    g_assert_no_error(error);
+    return layer;
+}
+
+static void test_create_and_open_again(Place *p, gconstpointer data)
+{
+    (void)data;
+    KilnStore *s = open_store(p);
+    struct stat st;
+    g_assert_cmpint(fstat(kiln_store_fd(s), &st), ==, 0);
+    g_assert_cmpint(st.st_mode & 07777, ==, 0700);
+    g_assert_true(g_str_has_suffix(kiln_store_root(s), "/a/store"));
+    g_assert_true(g_str_has_suffix(kiln_blob_directory(s), "/a/store/blobs/sha256"));
+    g_assert_cmpint(fstatat(kiln_store_stub_fd(s), "etc/hosts", &st, 0), ==, 0);
+    g_assert_cmpint(st.st_mode, ==, S_IFREG | 0644);
+    g_assert_cmpint(kiln_store_owners(s), ==, geteuid() == 0 ? kiln_store_owners(s) : KILN_OWNERS_RECORDED);
+    g_autofree char *version = read_file(p, "version");
+    g_assert_true(g_str_has_prefix(version, "kiln-store 1\nowner "));
+    kiln_store_close(s);
+    s = open_store(p);
+    kiln_store_close(s);
+}
+
+static void expect_refused(Place *p, KilnStoreError code, const char *words)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_null(kiln_store_open(p->root, KILN_STORE_SHARED, &error));
+    g_assert_error(error, KILN_STORE_ERROR, (int)code);
+    if (strstr(error->message, words) == NULL)
+        g_error("\"%s\" is not in: %s", words, error->message);
+}
+
+static void test_other_owner(Place *p, gconstpointer data)
+{
+    (void)data;
+    kiln_store_close(open_store(p));
+    g_autofree char *good = read_file(p, "version");
+    g_auto(GStrv) lines = g_strsplit(good, "\n", -1);
+
+    g_autofree char *owner = g_strdup_printf("%s\nowner 4242\n%s\n%s\n%s\n", lines[0], lines[2], lines[3], lines[4]);
+    write_file(p, "version", owner);
+    expect_refused(p, KILN_STORE_ERROR_MISMATCH, "belongs to user id 4242");
+
+    g_autofree char *map = g_strdup_printf("%s\n%s\nuids 0:7:1,1:500:9\n%s\n%s\n", lines[0], lines[1], lines[3], lines[4]);
+    write_file(p, "version", map);
+    expect_refused(p, KILN_STORE_ERROR_MISMATCH, "kiln reset");
+
+    g_autofree char *mode = g_strdup_printf("%s\n%s\n%s\n%s\nowners strange\n", lines[0], lines[1], lines[2], lines[3]);
+    write_file(p, "version", mode);
+    expect_refused(p, KILN_STORE_ERROR_MISMATCH, "--root");
+
+    write_file(p, "version", "kiln-store 99\n");
+    expect_refused(p, KILN_STORE_ERROR_VERSION, "newer kiln");
+    write_file(p, "version", "");
+    expect_refused(p, KILN_STORE_ERROR_CORRUPT, "version");
+    write_file(p, "version", good);
+    kiln_store_close(open_store(p));
+}
+
+static void test_not_a_store(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_assert_cmpint(g_mkdir_with_parents(p->root, 0700), ==, 0);
+    write_file(p, "thesis.tex", "years of work");
+    expect_refused(p, KILN_STORE_ERROR_MISMATCH, "thesis.tex");
+    g_autoptr(GError) error = NULL;
+    g_assert_false(kiln_store_reset(p->root, &error));
+    g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND);
+    g_assert_true(there(p, "thesis.tex"));
+}
+
+static void test_newer_schema_and_torn_database(Place *p, gconstpointer data)
+{
+    (void)data;
+    kiln_store_close(open_store(p));
+    sql(p, "PRAGMA user_version=77");
+    expect_refused(p, KILN_STORE_ERROR_VERSION, "newer kiln");
+    g_autofree char *db = g_build_filename(p->root, "store.db", NULL);
+    g_autofree char *wal = g_strconcat(db, "-wal", NULL);
+    g_unlink(wal);
+    g_autofree char *junk = g_strnfill(8192, 'x');
+    write_file(p, "store.db", junk);
+    expect_refused(p, KILN_STORE_ERROR_CORRUPT, "kiln reset");
+}
+
+static void test_no_permission(Place *p, gconstpointer data)
+{
+    (void)data;
+    if (geteuid() == 0) {
+        g_test_skip("root may write everywhere");
+        return;
+    }
+    g_assert_cmpint(g_chmod(p->top, 0500), ==, 0);
+    expect_refused(p, KILN_STORE_ERROR_PERMISSION, "--root");
+    g_assert_cmpint(g_chmod(p->top, 0700), ==, 0);
+}
+
+static void test_shared_and_exclusive(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    KilnStore *one = open_store(p), *two = open_store(p);
+    g_assert_null(kiln_store_open(p->root, KILN_STORE_EXCLUSIVE, &error));
+    g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_BUSY);
+    g_clear_error(&error);
+    g_assert_false(kiln_store_reset(p->root, &error));
+    g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_BUSY);
+    g_clear_error(&error);
+    kiln_store_close(one);
+    kiln_store_close(two);
+    KilnStore *alone = kiln_store_open(p->root, KILN_STORE_EXCLUSIVE, &error);
+    g_assert_no_error(error);
+    expect_refused(p, KILN_STORE_ERROR_BUSY, "another kiln");
+    kiln_store_close(alone);
+}
+
+static void test_work_is_removed(Place *p, gconstpointer data)
+{
+    (void)data;
+    KilnStore *s = open_store(p);
+    KilnWork *w = kiln_work_new(s, NULL);
+    g_assert_cmpint(kiln_work_mkdir(w, "upper", NULL), >=, 0);
+    g_autofree char *path = g_strdup(kiln_work_path(w));
+    g_assert_true(g_file_test(path, G_FILE_TEST_IS_DIR));
+    kiln_work_free(w);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    kiln_store_close(s);
+    g_assert_cmpuint(entries_of(p, "tmp"), ==, 0);
+}
+
+/* What a killed process left goes; what a living one works on stays. */
+static void test_stale_work_is_cleaned(Place *p, gconstpointer data)
+{
+    (void)data;
+    KilnStore *living = open_store(p);
+    g_autoptr(KilnWork) w = kiln_work_new(living, NULL);
+    g_autofree char *dead = g_build_filename(p->root, "tmp", "dead0000", "1", "upper", NULL);
+    g_autofree char *lockless = g_build_filename(p->root, "tmp", "dead0001", NULL);
+    g_assert_cmpint(g_mkdir_with_parents(dead, 0700), ==, 0);
+    g_assert_cmpint(g_mkdir_with_parents(lockless, 0700), ==, 0);
+    write_file(p, "tmp/dead0000.lock", "");
+    KilnStore *s = open_store(p);
+    g_assert_false(there(p, "tmp/dead0000"));
+    g_assert_false(there(p, "tmp/dead0000.lock"));
+    g_assert_false(there(p, "tmp/dead0001"));
+    g_assert_true(g_file_test(kiln_work_path(w), G_FILE_TEST_IS_DIR));
+    kiln_store_close(s);
+    kiln_work_free(g_steal_pointer(&w));
+    kiln_store_close(living);
+}
+
+static void test_reset(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    KilnStore *s = open_store(p);
+    make_layer(s, "f", "content");
+    kiln_store_close(s);
+    g_assert_true(kiln_store_reset(p->root, &error));
+    g_assert_no_error(error);
+    g_assert_false(g_file_test(p->root, G_FILE_TEST_EXISTS));
+
+    kiln_store_close(open_store(p));
+    write_file(p, "mine", "not kiln's");
+    g_assert_true(kiln_store_reset(p->root, &error));
+    g_assert_no_error(error);
+    g_assert_true(there(p, "mine"));
+    g_assert_false(there(p, "version"));
+}
+
+/* Rows of a boot that ended without a confirm, and their files, are gone after the next open. */
+static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    KilnStore *s = open_store(p);
+    gint64 kept = make_layer(s, "kept", "1");
+    g_autofree char *kept_config = NULL, *lost_config = NULL;
+    g_assert_true(kiln_blob_put_bytes(s, "{\"kept\":1}", 10, &kept_config, NULL));
+    g_assert_true(kiln_image_put(s, kept_config, "docker.io/library/kept:latest", &kept, 1, NULL, NULL));
+    g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:k", .layer = kept}, NULL));
+    g_assert_true(kiln_store_confirm(s, &error));
+    g_assert_no_error(error);
+
+    gint64 lost = make_layer(s, "lost", "2");
+    g_assert_true(kiln_blob_put_bytes(s, "{\"lost\":1}", 10, &lost_config, NULL));
+    gint64 chain[] = {kept, lost};
+    g_assert_true(kiln_image_put(s, lost_config, "docker.io/library/lost:latest", chain, 2, NULL, NULL));
+    g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:l", .layer = lost}, NULL));
+    kiln_store_close(s);
+
+    sql(p, "UPDATE boots SET boot = 'the boot before' WHERE id <> 0");
+    /* While somebody else uses the store nothing is removed, and nothing of it believed. */
+    s = open_store(p);
+    KilnStore *other = open_store(p);
+    KilnRecord r;
+    g_assert_false(kiln_record_lookup(other, "sha256:l", &r));
+    kiln_store_close(other);
+    g_assert_true(kiln_record_lookup(s, "sha256:k", &r));
+    g_assert_cmpint(r.layer, ==, kept);
+    kiln_record_clear(&r);
+    g_assert_null(kiln_image_lookup(s, "docker.io/library/lost:latest", NULL));
+    g_assert_false(kiln_blob_exists(s, lost_config));
+    g_autoptr(KilnImage) image = kiln_image_lookup(s, "docker.io/library/kept:latest", &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(entries_of(p, "layers"), ==, 1);
+    g_assert_cmpuint(entries_of(p, "manifests"), ==, 1);
+    g_assert_cmpuint(entries_of(p, "blobs/sha256"), ==, 1);
+    g_assert_cmpint(make_layer(s, "next", "3"), >, lost); /* numbers are never used again */
+    kiln_store_close(s);
+}
+
+#define ADD(path, func) g_test_add("/store/" path, Place, NULL, set_up, func, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("create-and-open-again", test_create_and_open_again);
+    ADD("other-owner", test_other_owner);
+    ADD("not-a-store", test_not_a_store);
+    ADD("newer-schema-and-torn-database", test_newer_schema_and_torn_database);
+    ADD("no-permission", test_no_permission);
+    ADD("shared-and-exclusive", test_shared_and_exclusive);
+    ADD("work-is-removed", test_work_is_removed);
+    ADD("stale-work-is-cleaned", test_stale_work_is_cleaned);
+    ADD("reset", test_reset);
+    ADD("unconfirmed-rows-of-another-boot", test_unconfirmed_rows_of_another_boot);
+    return g_test_run();
+}
