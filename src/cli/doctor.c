@@ -1,6 +1,5 @@
 #include "cli/checks.h"
 #include "cli/command.h"
-#include "front/host.h"
 #include "front/idmap.h"
 #include "front/root.h"
 #include "front/spawn.h"
@@ -30,7 +29,7 @@ static void check_program(GPtrArray *checks, const char *libexec, const char *na
 }
 
 /* Enters the namespaces of a build, as a build does. */
-static void check_namespaces(GPtrArray *checks)
+static bool check_namespaces(GPtrArray *checks)
 {
     static const char *const words[] = {
         [KILN_IDS_IDENTITY] = "not needed by root",
@@ -39,7 +38,8 @@ static void check_namespaces(GPtrArray *checks)
     };
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
-    KilnSpawn spawn = {.wire = -1, .warnings = warnings};
+    KilnHostProblem p = {0};
+    KilnSpawn spawn = {.wire = -1, .warnings = warnings, .problem = &p};
     KilnIds ids = KILN_IDS_SINGLE;
     pid_t pid = kiln_spawn_builder(&spawn, &ids, &error);
     int status = 1;
@@ -48,13 +48,18 @@ static void check_namespaces(GPtrArray *checks)
     for (guint i = 0; i < warnings->len; i++) {
         kiln_checks_add(checks, "id maps", KILN_CHECK_WARN, g_ptr_array_index(warnings, i), NULL);
     }
-    if (pid > 0 && status == 0) {
+    bool good = pid > 0 && status == 0;
+    if (good) {
         kiln_checks_add(checks, "user namespaces", KILN_CHECK_OK, words[ids], NULL);
     } else {
-        KilnHostProblem p = kiln_host_explain_userns("/proc", EPERM);
-        kiln_checks_add(checks, "user namespaces", KILN_CHECK_FAIL, p.cause, p.remedy);
-        kiln_host_problem_clear(&p);
+        kiln_checks_add(checks, "user namespaces", KILN_CHECK_FAIL,
+                        p.cause ? p.cause
+                        : error ? error->message
+                                : "the process in it died",
+                        p.remedy);
     }
+    kiln_host_problem_clear(&p);
+    return good;
 }
 
 static void check_ids(GPtrArray *checks)
@@ -159,10 +164,10 @@ int kiln_command_doctor(KilnCall *call, GError **error)
     check_program(checks, libexec, "kiln-builder", KILN_CHECK_FAIL, "nothing can be built");
     check_program(checks, libexec, "kiln-remote", KILN_CHECK_WARN,
                   "no image can be fetched from a registry");
-    check_namespaces(checks);
+    bool enters = check_namespaces(checks);
     check_ids(checks);
     builder = kiln_program_find(libexec, "kiln-builder");
-    if (builder) {
+    if (builder && enters) {
         check_inside(checks, call);
     }
     check_credentials(checks);

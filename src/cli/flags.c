@@ -87,7 +87,7 @@ static bool unknown(const KilnFlag *flags, guint n, const char *name, GError **e
     }
     g_ptr_array_add(names, NULL);
     const char *near = kiln_suggest(name, (const char *const *)names->pdata, true);
-    return near ? usage(error, "unknown flag --%s; did you mean --%s?", name, near)
+    return near ? usage(error, "unknown flag --%s (did you mean --%s?)", name, near)
                 : usage(error, "unknown flag --%s", name);
 }
 
@@ -181,6 +181,6 @@ void kiln_flags_help(const KilnFlag *flags, guint n, GString *to)
             g_string_append_printf(left, f->kind == KILN_FLAG_OPTIONAL ? "[=%s]" : " %s",
                                    f->argument);
         }
-        g_string_append_printf(to, "%-32s %s\n", left->str, f->help);
+        g_string_append_printf(to, "%-35s %s\n", left->str, f->help);
     }
 }

@@ -62,7 +62,7 @@ static int unknown_command(const char *name)
     names[G_N_ELEMENTS(commands) + 1] = "help";
     const char *near = kiln_suggest(name, names, true);
     fprintf(stderr, "kiln: unknown command \"%s\"%s%s%s; see \"kiln --help\"\n", name,
-            near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+            near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
     return KILN_ERROR_USAGE;
 }
 

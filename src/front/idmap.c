@@ -12,6 +12,9 @@
 /* Both files are small; a larger one is not read to its end. */
 #define FILE_MAX_BYTES (1u << 20)
 
+/* Images use ids up to 65535. */
+#define RANGE_WANTED 65536u
+
 extern char **environ;
 
 static bool parse_id(const char *text, uint32_t *out)
@@ -24,14 +27,15 @@ static bool parse_id(const char *text, uint32_t *out)
     return true;
 }
 
-/* Keeps the larger one. The last id is (uid_t)-1, which is none. */
+/* Keeps the better one. The last id is (uid_t)-1, which is none. */
 static void consider(const char *start_text, const char *count_text, KilnIdRange *best)
 {
     KilnIdRange range;
     if (!parse_id(start_text, &range.start) || !parse_id(count_text, &range.count)) {
         return;
     }
-    if (range.count > best->count && (uint64_t)range.start + range.count <= G_MAXUINT32) {
+    if (best->count < RANGE_WANTED && range.count > best->count &&
+        (uint64_t)range.start + range.count <= G_MAXUINT32) {
         *best = range;
     }
 }

@@ -12,7 +12,8 @@ typedef struct {
 
 /* The user's range in the text of /etc/subuid or /etc/subgid: lines "NAME:START:COUNT" or
  * "UID:START:COUNT" (name may be NULL). Malformed lines and ranges that do not fit into 32 bits are
- * passed over, as newuidmap does. Of several the largest is taken, the first of equals. False if
+ * passed over, as newuidmap does. Of several the first of 65536 ids or more is taken, else the
+ * largest: a range that is added later does not change the map of a store. False if
  * there is none. */
 bool kiln_idmap_parse(const char *text, const char *name, uid_t uid, KilnIdRange *out);
 

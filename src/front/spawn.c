@@ -1,6 +1,5 @@
 #include "front/spawn.h"
 
-#include "front/host.h"
 #include "front/idmap.h"
 #include "front/root.h"
 
@@ -45,6 +44,7 @@ typedef struct {
     int wire; /* above 3 */
     bool keep_input, keep_output;
     const char *program;
+    KilnHostProblem *problem; /* the parent's: see KilnSpawn */
     char *argv[2];
     char uid_map[40], gid_map[40];
 } Child;
@@ -148,18 +148,26 @@ static int read_report(int sync, Report *report)
     return n == sizeof *report ? 1 : 0;
 }
 
-static void set_host_error(GError **error, const char *what, int code, KilnHostProblem *p)
+/* Takes the problem over. */
+static void set_host_error(const Child *c, const char *what, int code, KilnHostProblem p,
+                           GError **error)
 {
-    g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "%s: %s. Likely cause: %s.%s%s%s %s", what,
-                g_strerror(code), p->cause, p->remedy ? " To mend it: " : "",
-                p->remedy ? p->remedy : "", p->remedy ? ";" : "",
-                "\"kiln doctor\" shows what this host offers.");
-    kiln_host_problem_clear(p);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_append_printf(text, "%s: %s. Likely cause: %s.", what, g_strerror(code), p.cause);
+    if (p.remedy) {
+        g_string_append_printf(text, " To mend it: %s.", p.remedy);
+    }
+    g_set_error(error, KILN_ERROR, KILN_ERROR_HOST,
+                "%s \"kiln doctor\" shows what this host offers", text->str);
+    if (c->problem) {
+        *c->problem = p;
+    } else {
+        kiln_host_problem_clear(&p);
+    }
 }
 
 static void explain(const Child *c, const Report *report, GError **error)
 {
-    KilnHostProblem p;
     switch (report->stage) {
     case STAGE_EXEC:
         g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot execute %s: %s", c->program,
@@ -173,18 +181,16 @@ static void explain(const Child *c, const Report *report, GError **error)
         break;
     }
     if (c->ids == KILN_IDS_IDENTITY) {
-        p = (KilnHostProblem){
+        KilnHostProblem p = {
             .cause = g_strdup("a seccomp filter or security module forbids it even to root"),
             .remedy = g_strdup("run kiln as a user, or the container with --privileged")};
-        set_host_error(error, "cannot make a mount namespace", report->error, &p);
+        set_host_error(c, "cannot make a mount namespace", report->error, p, error);
         return;
     }
-    p = kiln_host_explain_userns("/proc", report->error);
-    set_host_error(error,
-                   report->stage == STAGE_NAMESPACES ? "cannot make a user namespace"
-                   : report->stage == STAGE_MAPS     ? "cannot map user ids in a user namespace"
-                                                     : "cannot mount inside a user namespace",
-                   report->error, &p);
+    const char *what = report->stage == STAGE_NAMESPACES ? "cannot make a user namespace"
+                       : report->stage == STAGE_MAPS     ? "cannot map user ids in a user namespace"
+                                                         : "cannot mount inside a user namespace";
+    set_host_error(c, what, report->error, kiln_host_explain_userns("/proc", report->error), error);
 }
 
 static pid_t fork_child(const Child *c)
@@ -286,6 +292,7 @@ pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error)
         .keep_input = spawn->keep_input,
         .keep_output = spawn->keep_output,
         .program = spawn->program,
+        .problem = spawn->problem,
         .argv = {(char *)"kiln-builder", NULL},
     };
     if (spawn->program && (c.wire = fcntl(spawn->wire, F_DUPFD_CLOEXEC, WIRE_FD + 1)) < 0) {

@@ -2,6 +2,8 @@
  * Private to kiln's own programs. */
 #pragma once
 
+#include "front/host.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -18,6 +20,7 @@ typedef struct {
     bool keep_input;     /* the caller's standard input, else /dev/null */
     bool keep_output;    /* the caller's standard output, else its standard error */
     GPtrArray *warnings; /* char *: what went another way than the user may expect is added here */
+    KilnHostProblem *problem; /* may be NULL: gets the cause, if the host refuses */
 } KilnSpawn;
 
 /* Returns the process, which the caller waits for, or -1 with KILN_ERROR_HOST. The process is the

@@ -96,11 +96,11 @@ void kiln_render_progress(GString *to, const KilnRenderProgress *p)
         g_string_append_c(to, ' ');
         kiln_render_size(to, p->done);
     }
-    if (p->total > 0) {
+    if (p->total > 0 && p->done != p->total) {
         g_string_append(to, " / ");
         kiln_render_size(to, p->total);
     }
-    if (p->seconds > 0) {
+    if (p->seconds >= 0.05) {
         g_string_append_printf(to, " %.1fs", p->seconds);
     }
     if (p->done == p->total) {

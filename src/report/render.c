@@ -221,7 +221,7 @@ KilnRenderer *kiln_renderer_new(const char *mode, FILE *out, bool color)
         }
         KilnRenderer *r = g_new0(KilnRenderer, 1);
         r->out = out;
-        r->color = color;
+        r->color = color && (terminal || strcmp(mode, "tty") == 0);
         r->terminal = terminal;
         r->title = "Building";
         r->steps = g_ptr_array_new_with_free_func(free_step);

@@ -72,5 +72,5 @@ char *kiln_render_line(const char *text, bool style);
 
 /* "512B", "20.31MB": decimal units, as Docker's tools print sizes. */
 void kiln_render_size(GString *to, int64_t bytes);
-/* "WHAT 1.05MB / 20.31MB 0.3s done". */
+/* "WHAT 1.05MB / 20.31MB 0.3s", then "WHAT 20.31MB 0.9s done". */
 void kiln_render_progress(GString *to, const KilnRenderProgress *p);

@@ -6,32 +6,47 @@
 
 #include "plan/plan.h"
 
+#define PLAIN_BASE                                                                                 \
+    "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/usr/bin:/bin\"],"   \
+    "\"Cmd\":[\"bash\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"
+
 /* Bases by name. What is not here cannot be had. */
 static const struct {
     const char *name, *json; /* NULL: a directory */
 } bases[] = {
-    {"alpine", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/usr/bin:/bin\"],"
-               "\"Cmd\":[\"/bin/sh\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
-    {"app", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/bin\",\"V=base\"],"
-            "\"Entrypoint\":[\"/run\"],\"Cmd\":[\"--help\"],\"User\":\"app\",\"WorkingDir\":\"/srv\","
-            "\"Labels\":{\"a\":\"base\"}},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
+    {"alpine",
+     "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/usr/bin:/bin\"],"
+     "\"Cmd\":[\"/bin/sh\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
+    {"app",
+     "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/bin\",\"V=base\"],"
+     "\"Entrypoint\":[\"/run\"],\"Cmd\":[\"--help\"],\"User\":\"app\",\"WorkingDir\":\"/srv\","
+     "\"Labels\":{\"a\":\"base\"}},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
     {"bare", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},"
              "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
-    {"trigger", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/bin\"],\"OnBuild\":"
-                "[\"ENV A=1\",\"COPY . /src\",\"RUN make\"]},"
-                "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
+    {"trigger",
+     "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/bin\"],\"OnBuild\":"
+     "[\"ENV A=1\",\"COPY . /src\",\"RUN make\"]},"
+     "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
     {"trigger-from", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
                      "[\"COPY --from=tools /t /t\"]},"
                      "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
     {"trigger-chain", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
                       "[\"ONBUILD RUN x\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
-    {"trigger-bad", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
-                    "[\"COPY --chmod=999 a b\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
+    {"trigger-bad",
+     "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
+     "[\"COPY --chmod=999 a b\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
     {"arm", "{\"architecture\":\"arm64\",\"os\":\"linux\",\"config\":{},"
             "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
-    {"node:14", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/usr/bin:/bin\","
-                "\"NODE_VERSION=14\"],\"Entrypoint\":[\"docker-entrypoint.sh\"],\"Cmd\":[\"node\"]},"
-                "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
+    {"node:14",
+     "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/usr/bin:/bin\","
+     "\"NODE_VERSION=14\"],\"Entrypoint\":[\"docker-entrypoint.sh\"],\"Cmd\":[\"node\"]},"
+     "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"},
+    {"node:alpine", PLAIN_BASE},
+    {"nginx:alpine", PLAIN_BASE},
+    {"ubuntu:latest", PLAIN_BASE},
+    {"python:3.7-alpine", PLAIN_BASE},
+    {"python:3.10.2-slim", PLAIN_BASE},
+    {"python:3.12-slim", PLAIN_BASE},
     {"files", NULL},
 };
 
@@ -91,14 +106,14 @@ static void fixture_plan(Fixture *f, const char *text)
     g_assert_true((f->plan != NULL) == (f->error == NULL));
 }
 
-static void G_GNUC_UNUSED fixture_good(Fixture *f, const char *text)
+G_GNUC_UNUSED static void fixture_good(Fixture *f, const char *text)
 {
     fixture_plan(f, text);
     g_assert_no_error(f->error);
 }
 
 /* The plan must be refused, with a message that has `part` in it. */
-static void G_GNUC_UNUSED assert_refused(Fixture *f, const char *text, KilnPlanError code,
+G_GNUC_UNUSED static void assert_refused(Fixture *f, const char *text, KilnPlanError code,
                                          const char *part)
 {
     fixture_plan(f, text);
@@ -107,14 +122,14 @@ static void G_GNUC_UNUSED assert_refused(Fixture *f, const char *text, KilnPlanE
         g_error("\"%s\" is not in \"%s\"", part, f->error->message);
 }
 
-static const KilnStep *G_GNUC_UNUSED step(const Fixture *f, guint n)
+G_GNUC_UNUSED static const KilnStep *step(const Fixture *f, guint n)
 {
     g_assert_cmpuint(n, <, f->plan->steps->len);
     return g_ptr_array_index(f->plan->steps, n);
 }
 
 /* Names of the steps, a line each. */
-static char *G_GNUC_UNUSED step_names(const Fixture *f)
+G_GNUC_UNUSED static char *step_names(const Fixture *f)
 {
     GString *out = g_string_new(NULL);
     for (guint i = 0; i < f->plan->steps->len; i++) {
@@ -125,7 +140,7 @@ static char *G_GNUC_UNUSED step_names(const Fixture *f)
 }
 
 /* created_by of the history, a line each; "-" before those without a layer. */
-static char *G_GNUC_UNUSED history(const Fixture *f)
+G_GNUC_UNUSED static char *history(const Fixture *f)
 {
     GString *out = g_string_new(NULL);
     for (guint i = 0; i < f->plan->history->len; i++) {
@@ -137,17 +152,17 @@ static char *G_GNUC_UNUSED history(const Fixture *f)
 }
 
 /* A field of the config's "config" object as JSON, "null" if it is not there. */
-static const char *G_GNUC_UNUSED config_json(const KilnConfig *config, const char *field)
+G_GNUC_UNUSED static const char *config_json(const KilnConfig *config, const char *field)
 {
     json_object *inner = NULL, *value = NULL;
     json_object_object_get_ex(kiln_config_json(config), "config", &inner);
     if (!inner || !json_object_object_get_ex(inner, field, &value))
         return "null";
-    return json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
-                                                     JSON_C_TO_STRING_NOSLASHESCAPE);
+    return json_object_to_json_string_ext(value,
+                                          JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
-static bool G_GNUC_UNUSED warned(const Fixture *f, const char *rule, const char *part)
+G_GNUC_UNUSED static bool warned(const Fixture *f, const char *rule, const char *part)
 {
     for (guint i = 0; i < f->plan->warnings->len; i++) {
         const KilnDockerfileWarning *w = g_ptr_array_index(f->plan->warnings, i);

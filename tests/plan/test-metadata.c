@@ -15,7 +15,8 @@ static void test_table(void)
          "[\"PATH=/bin\",\"V=base\",\"A=the rest of it\"]"},
         {"LABEL a=b \"c d\"=e", "-LABEL a=b c d=e\n", "Labels", "{\"a\":\"b\",\"c d\":\"e\"}"},
         {"CMD [\"a\", \"b c\"]", "-CMD [\"a\" \"b c\"]\n", "Cmd", "[\"a\",\"b c\"]"},
-        {"CMD a $b", "-CMD [\"/bin/sh\" \"-c\" \"a $b\"]\n", "Cmd", "[\"/bin/sh\",\"-c\",\"a $b\"]"},
+        {"CMD a $b", "-CMD [\"/bin/sh\" \"-c\" \"a $b\"]\n", "Cmd",
+         "[\"/bin/sh\",\"-c\",\"a $b\"]"},
         {"CMD [\"t\\t\\\"q\\\"\"]", "-CMD [\"t\\t\\\"q\\\"\"]\n", "Cmd", "[\"t\\t\\\"q\\\"\"]"},
         {"SHELL [\"/bin/bash\", \"-c\"]\nCMD x",
          "-SHELL [/bin/bash -c]\n-CMD [\"/bin/bash\" \"-c\" \"x\"]\n", "Shell",
@@ -25,7 +26,8 @@ static void test_table(void)
          "[\"/bin/sh\",\"-c\",\"x y\"]"},
         /* the base's CMD was for the base's ENTRYPOINT; the stage's own is not touched */
         {"ENTRYPOINT [\"x\"]", "-ENTRYPOINT [\"x\"]\n", "Cmd", "null"},
-        {"CMD [\"c\"]\nENTRYPOINT [\"x\"]", "-CMD [\"c\"]\n-ENTRYPOINT [\"x\"]\n", "Cmd", "[\"c\"]"},
+        {"CMD [\"c\"]\nENTRYPOINT [\"x\"]", "-CMD [\"c\"]\n-ENTRYPOINT [\"x\"]\n", "Cmd",
+         "[\"c\"]"},
         {"CMD [\"c\"]", "-CMD [\"c\"]\n", "Entrypoint", "[\"/run\"]"},
         {"ENTRYPOINT []", "-ENTRYPOINT []\n", "Entrypoint", "null"},
         {"EXPOSE 80", "-EXPOSE [80/tcp]\n", "ExposedPorts", "{\"80/tcp\":{}}"},
@@ -169,8 +171,9 @@ static void test_change(void)
         g_assert_no_error(error);
         g_assert_cmpstr(config_json(config, table[i].field), ==, table[i].json);
     }
-    static const char *const refused[] = {"RUN x", "COPY a b", "FROM x", "ARG a", "MAINTAINER m",
-                                          "NONSENSE", "", "EXPOSE http", "ENV A=${B?no}"};
+    static const char *const refused[] = {"RUN x", "COPY a b",     "FROM x",
+                                          "ARG a", "MAINTAINER m", "NONSENSE",
+                                          "",      "EXPOSE http",  "ENV A=${B?no}"};
     for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_autoptr(KilnConfig) config = kiln_config_parse(base, strlen(base), NULL);
         g_autoptr(GError) error = NULL;
@@ -186,8 +189,12 @@ static void test_gotext(void)
     static const struct {
         const char *text, *quoted;
     } strings[] = {
-        {"a b", "\"a b\""},       {"\"\\", "\"\\\"\\\\\""},   {"\n\t\a", "\"\\n\\t\\a\""},
-        {"\x01\x7f", "\"\\x01\\x7f\""}, {"é☃", "\"é☃\""},     {"\xff", "\"\\xff\""},
+        {"a b", "\"a b\""},
+        {"\"\\", "\"\\\"\\\\\""},
+        {"\n\t\a", "\"\\n\\t\\a\""},
+        {"\x01\x7f", "\"\\x01\\x7f\""},
+        {"é☃", "\"é☃\""},
+        {"\xff", "\"\\xff\""},
         {"\u00a0\u200b", "\"\\u00a0\\u200b\""},
     };
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {

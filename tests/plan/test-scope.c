@@ -44,7 +44,8 @@ static void test_expansion(void)
         {"FROM app\nENV B=$A\nARG A=1\nLABEL x=$B\n", no_args, "LABEL x="},
         {"FROM app\nWORKDIR /a\nARG D=sub\nWORKDIR $D/dir\n", no_args, "WORKDIR /a/sub/dir"},
         {"FROM app\nENV U=me\nUSER $U:1\n", no_args, "USER me:1"},
-        {"FROM app\nENV D=/d\nCOPY [\"$D/a b\", \"$D/c\"]\n", no_args, "COPY /d/a b /d/c # buildkit"},
+        {"FROM app\nENV D=/d\nCOPY [\"$D/a b\", \"$D/c\"]\n", no_args,
+         "COPY /d/a b /d/c # buildkit"},
         {"FROM app\nENV D=/d\nCMD [\"$D\"]\n", no_args, "CMD [\"$D\"]"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(table); i++)
@@ -53,7 +54,8 @@ static void test_expansion(void)
 
 static void test_run_history(void)
 {
-    static const char *const given[] = {"B=two words", "UNDECLARED=1", "HTTP_PROXY=http://p:1", NULL};
+    static const char *const given[] = {"B=two words", "UNDECLARED=1", "HTTP_PROXY=http://p:1",
+                                        NULL};
     static const struct {
         const char *text, *last;
     } table[] = {
@@ -133,12 +135,13 @@ static void test_warnings(void)
 {
     static const char *const given[] = {"USED=1", "FOO=1", "BAR=1", "FOO=2", "BUILDKIT_X=1", NULL};
     g_auto(Fixture) f = {.options = {.build_args = given}};
-    fixture_good(&f, "FROM alpine\nARG USED\nENV NAME=x\nENV B=$NAM C=${D:-x} D=$USED\n"
-                     "ARG API_KEY\nENV MY_PASSWORD=x PUBLIC_KEY=y MONKEY=z\nARG UNSET\nENV E=$UNSET\n");
+    fixture_good(&f,
+                 "FROM alpine\nARG USED\nENV NAME=x\nENV B=$NAM C=${D:-x} D=$USED\n"
+                 "ARG API_KEY\nENV MY_PASSWORD=x PUBLIC_KEY=y MONKEY=z\nARG UNSET\nENV E=$UNSET\n");
     g_assert_true(warned(&f, "UnusedBuildArg",
                          "[Warning] One or more build-args [FOO BAR] were not consumed"));
-    g_assert_true(warned(&f, "UndefinedVar",
-                         "Usage of undefined variable '$NAM' (did you mean $NAME?)"));
+    g_assert_true(
+        warned(&f, "UndefinedVar", "Usage of undefined variable '$NAM' (did you mean $NAME?)"));
     g_assert_false(warned(&f, "UndefinedVar", "$D"));
     g_assert_false(warned(&f, "UndefinedVar", "$UNSET"));
     g_assert_true(warned(&f, "SecretsUsedInArgOrEnv", "(ARG \"API_KEY\")"));

@@ -70,8 +70,9 @@ static void test_shared_base(void)
     g_assert_true(step(&f, 3)->from.step == step(&f, 0));
 
     g_auto(Fixture) g = {0};
-    fixture_good(&g, "FROM --platform=$BUILDPLATFORM alpine AS a\nFROM --platform=linux/arm64 alpine\n"
-                     "COPY --from=a /a /\n");
+    fixture_good(&g,
+                 "FROM --platform=$BUILDPLATFORM alpine AS a\nFROM --platform=linux/arm64 alpine\n"
+                 "COPY --from=a /a /\n");
     g_assert_true(g_str_has_suffix(g.asked->str, "alpine linux/amd64\n"));
     g_assert_nonnull(strstr(g.asked->str, "alpine linux/arm64"));
     g_assert_cmpuint(g.plan->steps->len, ==, 3);
@@ -190,7 +191,8 @@ static void test_platforms(void)
 {
     g_auto(Fixture) f = {0};
     fixture_good(&f, "ARG P=linux/amd64\nFROM --platform=$P arm\n");
-    g_assert_true(warned(&f, "InvalidBaseImagePlatform", "\"linux/arm64\", expected \"linux/amd64\""));
+    g_assert_true(
+        warned(&f, "InvalidBaseImagePlatform", "\"linux/arm64\", expected \"linux/amd64\""));
     g_autoptr(KilnPlatform) written = kiln_config_platform(f.plan->config);
     g_assert_cmpstr(written->architecture, ==, "amd64");
 
@@ -215,7 +217,8 @@ static void test_from_arguments(void)
 
     g_auto(Fixture) undeclared = {0};
     fixture_good(&undeclared, "ARG BASE=alpine\nFROM ${BSE:-alpine}\n");
-    g_assert_true(warned(&undeclared, "UndefinedArgInFrom", "'BSE' is not declared (did you mean BASE?)"));
+    g_assert_true(
+        warned(&undeclared, "UndefinedArgInFrom", "'BSE' is not declared (did you mean BASE?)"));
     g_auto(Fixture) bare = {.options = {.build_args = arguments}};
     fixture_good(&bare, "ARG V\nFROM node:$V\n");
     g_assert_true(warned(&bare, "InvalidDefaultArgInFrom", "node:$V"));

@@ -54,13 +54,14 @@ static const KilnMount *mount(const Fixture *f, guint n)
 static void test_mounts(void)
 {
     g_auto(Fixture) f = {0};
-    fixture_good(&f, "FROM alpine AS tools\nFROM app\nARG ID=pip\n"
-                     "RUN --mount=type=cache,target=/root/.cache"
-                     " --mount=type=cache,target=build,id=$ID,sharing=locked,uid=10,gid=20,mode=0700"
-                     " --mount=target=/src,rw"
-                     " --mount=type=bind,from=tools,src=/usr/bin,dst=/tools"
-                     " --mount=\"type=tmpfs,destination=/tmp,size=1.5m\""
-                     " --mount=type=cache,target=/c,from=tools,source=seed,readonly=true make\n");
+    fixture_good(&f,
+                 "FROM alpine AS tools\nFROM app\nARG ID=pip\n"
+                 "RUN --mount=type=cache,target=/root/.cache"
+                 " --mount=type=cache,target=build,id=$ID,sharing=locked,uid=10,gid=20,mode=0700"
+                 " --mount=target=/src,rw"
+                 " --mount=type=bind,from=tools,src=/usr/bin,dst=/tools"
+                 " --mount=\"type=tmpfs,destination=/tmp,size=1.5m\""
+                 " --mount=type=cache,target=/c,from=tools,source=seed,readonly=true make\n");
     const KilnMount *m = mount(&f, 0);
     g_assert_cmpint(m->type, ==, KILN_MOUNT_CACHE);
     g_assert_cmpstr(m->target, ==, "/root/.cache");
@@ -106,7 +107,8 @@ static void test_run_refused(void)
         KilnPlanError code;
         const char *part;
     } table[] = {
-        {"--mount=type=secret,id=x", KILN_PLAN_ERROR_UNSUPPORTED, "--mount=type=secret is not supported"},
+        {"--mount=type=secret,id=x", KILN_PLAN_ERROR_UNSUPPORTED,
+         "--mount=type=secret is not supported"},
         {"--mount=type=ssh", KILN_PLAN_ERROR_UNSUPPORTED, "--mount=type=ssh"},
         {"--network=none", KILN_PLAN_ERROR_UNSUPPORTED, "RUN --network=none is not supported"},
         {"--security=insecure", KILN_PLAN_ERROR_UNSUPPORTED, "RUN --security=insecure"},
@@ -119,7 +121,8 @@ static void test_run_refused(void)
         {"--mount=target=/x,size=1", KILN_PLAN_ERROR_ARGUMENT, "type=bind takes no \"size\""},
         {"--mount=target=/x,uid=1", KILN_PLAN_ERROR_ARGUMENT, "type=bind takes no \"uid\""},
         {"--mount=type=tmpfs,target=/x,size=big", KILN_PLAN_ERROR_ARGUMENT, "not a value for size"},
-        {"--mount=type=tmpfs,target=/x,size=1e99g", KILN_PLAN_ERROR_ARGUMENT, "not a value for size"},
+        {"--mount=type=tmpfs,target=/x,size=1e99g", KILN_PLAN_ERROR_ARGUMENT,
+         "not a value for size"},
         {"--mount=type=cache,target=/x,mode=9", KILN_PLAN_ERROR_ARGUMENT, "not a value for mode"},
         {"--mount=type=cache,target=/x,uid=-1", KILN_PLAN_ERROR_ARGUMENT, "not a value for uid"},
         {"--mount=type=cache,target=/x,sharing=some", KILN_PLAN_ERROR_ARGUMENT,
@@ -139,13 +142,15 @@ static void test_copy_destination(void)
     static const struct {
         const char *written, *dest;
     } table[] = {
-        {"/a", "/a"},     {"/a/", "/a/"},      {"a", "/srv/a"},     {".", "/srv/"},
-        {"./", "/srv/"},  {"./b/", "/srv/b/"}, {"..", "/"},         {"../../x", "/x"},
-        {"/a/.", "/a/"},  {"/", "/"},          {"/a//b/../c", "/a/c"}, {"$D/x", "/d/x"},
+        {"/a", "/a"},   {"/a/", "/a/"},         {"a", "/srv/a"},
+        {".", "/srv/"}, {"./", "/srv/"},        {"./b/", "/srv/b/"},
+        {"..", "/"},    {"../../x", "/x"},      {"/a/.", "/a/"},
+        {"/", "/"},     {"/a//b/../c", "/a/c"}, {"$D/x", "/d/x"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
         g_auto(Fixture) f = {0};
-        g_autofree char *text = g_strdup_printf("FROM app\nENV D=/d\nCOPY f %s\n", table[i].written);
+        g_autofree char *text =
+            g_strdup_printf("FROM app\nENV D=/d\nCOPY f %s\n", table[i].written);
         fixture_good(&f, text);
         g_assert_cmpstr(step(&f, 1)->dest, ==, table[i].dest);
     }

@@ -32,6 +32,7 @@ static void test_signals_reach_the_command(Sandbox *s)
     struct kilnrun_step *step = start_spec(s, &spec, &output);
     g_autofree char *line = read_line(output);
 
+    g_assert_cmpstr(line, ==, "up");
     g_assert_cmpint(kilnrun_step_kill(step, SIGTERM), ==, 0);
     g_assert_cmpint(kilnrun_step_wait(step, &result), ==, 0);
     g_assert_cmpint(result.exit_code, ==, 3);
@@ -63,6 +64,7 @@ static void test_killing_an_ended_step_is_no_error(Sandbox *s)
     struct kilnrun_step *step = start_spec(s, &spec, &output);
     g_autofree char *rest = read_all(output);
 
+    g_assert_cmpstr(rest, ==, "");
     g_assert_cmpint(kilnrun_step_kill(step, SIGKILL), ==, 0);
     g_assert_cmpint(kilnrun_step_kill(step, SIGKILL), ==, 0);
     g_assert_cmpint(kilnrun_step_wait(step, &result), ==, 0);
@@ -121,6 +123,7 @@ static void test_death_of_the_launcher(Sandbox *s)
     g_autofree char *line = read_line(output);
     pid_t launcher = only_child();
 
+    g_assert_cmpstr(line, ==, "up");
     if (launcher == 0) {
         g_test_message("no /proc/PID/task/TID/children here: ending by kilnrun_stop()");
         kilnrun_step_kill(step, SIGKILL);
@@ -149,6 +152,7 @@ static void test_stop_ends_running_commands(Sandbox *s)
     struct kilnrun_step *step = start_spec(s, &spec, &output);
     g_autofree char *line = read_line(output);
 
+    g_assert_cmpstr(line, ==, "up");
     kilnrun_stop(s->k);
     s->k = NULL;
     g_autofree char *rest = read_all(output);
