@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +18,8 @@
 struct kilnrun {
     int control;
     int pidfd;
-    pthread_mutex_t lock; /* held while a step is sent, so that one step's fds are in flight */
+    pthread_mutex_t lock;   /* held while a step is sent, so that one step's fds are in flight */
+    atomic_uint references; /* the owner's and each step's */
 };
 
 struct kilnrun_step {
@@ -50,6 +52,7 @@ int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out)
     }
     k->control = sockets[0];
     pthread_mutex_init(&k->lock, NULL);
+    atomic_init(&k->references, 1);
     *out = k;
     return 0;
 }
@@ -63,16 +66,23 @@ static void wait_for_launcher(const struct kilnrun *k, int options)
         ;
 }
 
+static void release(struct kilnrun *k)
+{
+    if (atomic_fetch_sub(&k->references, 1) > 1)
+        return;
+    close(k->pidfd);
+    close(k->control);
+    pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
 void kilnrun_stop(struct kilnrun *k)
 {
     if (!k)
         return;
     syscall(SYS_pidfd_send_signal, k->pidfd, SIGKILL, NULL, 0);
     wait_for_launcher(k, 0);
-    close(k->pidfd);
-    close(k->control);
-    pthread_mutex_destroy(&k->lock);
-    free(k);
+    release(k);
 }
 
 /* sockets[0] stays here, sockets[1] goes to the launcher. */
@@ -119,6 +129,7 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
         free(s);
         return rc;
     }
+    atomic_fetch_add(&k->references, 1);
     *s = (struct kilnrun_step){.k = k, .socket = sockets[0]};
     *out = s;
     return 0;
@@ -203,6 +214,7 @@ int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result)
     close(s->socket);
     if (rc == -EPIPE)
         wait_for_launcher(s->k, WNOWAIT);
+    release(s->k);
     free(s);
     return rc < 0 ? rc : 0;
 }

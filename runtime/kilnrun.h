@@ -38,8 +38,8 @@ struct kilnrun_options {
  * commands with the launcher, whatever they did to detach themselves.
  * Needs CAP_SYS_ADMIN in the caller's user namespace (EPERM otherwise). */
 int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out);
-/* Ends the launcher and all that it runs, waits for it, frees. Steps that were not waited for get
- * -EPIPE from kilnrun_step_wait(), which must have returned before this is called: it uses k. */
+/* Ends the launcher and all that it runs, and waits for it. Steps must still be waited for, before
+ * or after; k is freed with the last of them. NULL is allowed. */
 void kilnrun_stop(struct kilnrun *k);
 
 struct kilnrun_bind {   /* a bind mount for this step */

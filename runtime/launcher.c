@@ -35,7 +35,7 @@ static void reset_process(int *control)
 {
     struct sigaction sa = {.sa_handler = SIG_DFL};
     sigset_t none;
-    int null;
+    int null, kept;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "kiln-launcher");
@@ -43,12 +43,13 @@ static void reset_process(int *control)
         sigaction(n, &sa, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    kept = fcntl(*control, F_DUPFD_CLOEXEC, 10);
     do
-        null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (null >= 0 && null < 3);
-    dup2(null, 0);
-    if (*control != 3)
-        *control = dup3(*control, 3, O_CLOEXEC);
+        null = open("/dev/null", O_RDWR);
+    while (null >= 0 && null < 2);
+    if (kept < 0 || null < 0 || dup2(null, 0) < 0 || dup3(kept, 3, O_CLOEXEC) < 0)
+        _exit(1);
+    *control = 3;
     close_range(4, ~0U, 0);
     if (chdir("/") < 0)
         _exit(1);

@@ -275,10 +275,10 @@ int mounts_detach(int source_fd, bool readonly, struct kilnrun_failure *failure,
     copy = copy_of(source_fd, "", AT_EMPTY_PATH | AT_RECURSIVE);
     if (copy < 0)
         return failure_set(failure, copy, "bind", "copy the mount for %s", what);
-    rc = readonly ? add_attributes(copy, MOUNT_ATTR_RDONLY) : 0;
+    rc = add_attributes(copy, MOUNT_ATTR_NODEV | (readonly ? MOUNT_ATTR_RDONLY : 0));
     if (rc < 0) {
         close(copy);
-        return failure_set(failure, rc, "bind", "make %s read-only", what);
+        return failure_set(failure, rc, "bind", "set the mount attributes of %s", what);
     }
     return copy;
 }

@@ -24,8 +24,9 @@ int mounts_dev(struct mounts *m);
 /* The masks of proc and sys; needs dev/null, so comes after mounts_dev(). */
 int mounts_masks(struct mounts *m);
 
-/* Copies of mounts as detached mounts, made in the mount namespace that their fds were opened in.
- * Returns an fd; -1 if source_fd is -1. */
+/* A copy of what source_fd lies on, as a detached mount without device nodes; to be made in the
+ * mount namespace that the fd was opened in. Returns an fd, -1 if source_fd is -1 (and then no
+ * failure is recorded), or a negative errno. */
 int mounts_detach(int source_fd, bool readonly, struct kilnrun_failure *failure, const char *what);
 /* Attaches a detached mount at a path in the rootfs; nothing if it is -1. */
 int mounts_attach(struct mounts *m, int detached, const char *path, const char *stage);

@@ -35,23 +35,28 @@ static int lower_directory(const struct kilnrun_spec *spec, size_t n, bool *open
     return fd < 0 ? -errno : fd;
 }
 
+/* *method AUTO becomes the one that the kernel takes. */
 static int set_lowers(int fs, const struct kilnrun_spec *spec, enum kilnrun_overlay *method,
                       struct kilnrun_failure *failure)
 {
+    bool choose = *method == KILNRUN_OVERLAY_AUTO;
     size_t n_all = spec->n_lowers + (spec->stub_fd >= 0);
 
+    if (choose)
+        *method = KILNRUN_OVERLAY_FDS;
     for (size_t i = 0; i < n_all; i++) {
         bool opened = false;
         int fd = i < spec->n_lowers ? lower_directory(spec, i, &opened) : spec->stub_fd;
         int rc = fd < 0 ? fd : set_directory(fs, "lowerdir+", fd, *method);
 
-        if (i == 0 && rc == -EINVAL && *method == KILNRUN_OVERLAY_AUTO) {
-            *method = KILNRUN_OVERLAY_FDS;
+        /* EBADF: kernels that know fds here, but not O_PATH ones. */
+        if (i == 0 && choose && fd >= 0 && (rc == -EINVAL || rc == -EBADF)) {
+            *method = KILNRUN_OVERLAY_PATHS;
             rc = set_directory(fs, "lowerdir+", fd, *method);
         }
         if (opened && fd >= 0)
             close(fd);
-        if (rc == -EINVAL && i == 0)
+        if (i == 0 && rc == -EINVAL)
             return -ENOSYS;
         if (rc < 0)
             return failure_set(failure, rc, "overlay", "lower directory %zu of %zu", i + 1, n_all);
@@ -109,7 +114,8 @@ int overlay_detached(const struct kilnrun_spec *spec, enum kilnrun_overlay metho
         close(fs);
         return rc;
     }
-    mount = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+    /* nodev: a layer that root unpacked may hold a node of the host's disk. */
+    mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
     if (mount < 0)
         mount = failure_set(failure, -errno, "overlay", "fsmount");
     close(fs);
@@ -124,7 +130,7 @@ int overlay_attach(int detached, struct kilnrun_failure *failure)
 }
 
 /* A directory of the builder's mount namespace once more, in this one, which is a copy of it: the
- * same path, and checked to be the same directory. *path, if not NULL, gets the path. */
+ * same path, and checked to be the same directory. path_out, if not NULL, gets the path. */
 static int reopen(int fd, char path_out[PATH_MAX])
 {
     char link[32], path[PATH_MAX];
@@ -223,7 +229,7 @@ int overlay_by_mount(const struct kilnrun_spec *spec, struct kilnrun_failure *fa
     if (o.too_long)
         return failure_set(failure, -E2BIG, "overlay", "%zu lower directories", spec->n_lowers);
     /* Over the upper directory: some directory of this namespace, which nobody else looks at. */
-    if (mount("overlay", target, "overlay", 0, o.text) < 0)
+    if (mount("overlay", target, "overlay", MS_NODEV, o.text) < 0)
         return failure_set(failure, -errno, "overlay", "mount(2) of %zu lower directories",
                            spec->n_lowers);
     rc = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);

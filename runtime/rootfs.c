@@ -124,7 +124,7 @@ static int advance(struct walk *w, const char *component, enum rootfs_kind kind)
         rc = create(w, component, path, last ? kind : ROOTFS_DIRECTORY);
         if (rc < 0)
             return rc;
-        strcpy(w->done, path);
+        memcpy(w->done, path, strlen(path) + 1);
         return 0;
     }
     if (fd < 0)
@@ -133,7 +133,7 @@ static int advance(struct walk *w, const char *component, enum rootfs_kind kind)
     if (rc == 0 && S_ISLNK(st.st_mode))
         rc = follow_link(w, fd);
     else if (rc == 0)
-        strcpy(w->done, path);
+        memcpy(w->done, path, strlen(path) + 1);
     close(fd);
     return rc;
 }
@@ -147,7 +147,7 @@ static int walk_and_create(int root, const char *path, enum rootfs_kind kind,
 
     if (strlen(path) >= sizeof w.todo)
         return -ENAMETOOLONG;
-    strcpy(w.todo, path);
+    memcpy(w.todo, path, strlen(path) + 1);
     while (rc == 0 && next_component(&w, component, &rc))
         rc = advance(&w, component, kind);
     return rc < 0 ? rc : open_done(&w, w.done);

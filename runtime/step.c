@@ -306,7 +306,7 @@ static int prepare_and_execute(struct step *s)
         (rc = mounts_masks(&s->mounts)) < 0 || /* parts of /proc and /sys */
         (rc = mount_files_and_binds(s)) < 0 || /* /etc/resolv.conf … */
         (rc = report_stubs(s)) < 0 ||          /* what had to be made for these */
-        (rc = set_hostname(s)) < 0 ||          /* */
+        (rc = set_hostname(s)) < 0 ||          /* uts namespace */
         (rc = enter_root(s)) < 0 ||            /* pivot_root, unmount the host */
         (rc = enter_user_namespace(s)) < 0 ||  /* no mounts any more */
         /* with all capabilities in the nested user namespace */

@@ -16,7 +16,7 @@ int wire_send(int socket, enum wire_type type, int value, const void *body, size
     uint32_t head[2] = {(uint32_t)type, (uint32_t)value};
     struct iovec parts[] = {{head, sizeof head}, {(void *)body, size}};
     union {
-        char bytes[CMSG_SPACE(sizeof(int) * WIRE_MAX_FDS)];
+        char bytes[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = size > 0 ? 2 : 1};
@@ -79,7 +79,7 @@ int wire_receive(int socket, struct wire_message *message, size_t *body_size, in
 {
     struct iovec part = {message, sizeof *message};
     union {
-        char bytes[CMSG_SPACE(sizeof(int) * WIRE_MAX_FDS)];
+        char bytes[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct msghdr m = {.msg_iov = &part,
@@ -89,11 +89,13 @@ int wire_receive(int socket, struct wire_message *message, size_t *body_size, in
     ssize_t size;
     int rc;
 
+    /* ECONNRESET is said once, when the other end closed with something of ours unread; what it had
+     * sent before is still there. */
     do
         size = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
-    while (size < 0 && errno == EINTR);
+    while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     if (size <= 0)
-        return size < 0 && errno != ECONNRESET ? -errno : -EPIPE;
+        return size < 0 ? -errno : -EPIPE;
     rc = take_fds(&m, fds, n_fds);
     if (rc < 0)
         return rc;

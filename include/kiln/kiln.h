@@ -78,7 +78,9 @@ bool kiln_session_wait(KilnSession *s, int milliseconds);
  * second time at once. Async-signal-safe. kiln_session_next() goes on to give events until the end. */
 void kiln_session_cancel(KilnSession *s);
 
-/* Waits for the end and frees the session. Returns the exit code: 0, or that of the error event. */
+/* Waits for the end and frees the session. Returns the exit code: 0, or that of the error event. After
+ * a success the builder may go on for a moment as a child of the calling process, until the disk holds
+ * what its records speak of (docs/store.md, "Durability"). */
 int kiln_session_finish(KilnSession *s);
 
 #endif

@@ -4,6 +4,7 @@ import grp
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -61,8 +62,10 @@ class Host:
         self.made_users = []
         self.daemons = []
         self.measuring = None
-        self.work = os.path.realpath(tempfile.mkdtemp(
-            prefix="kiln-bench.", dir=os.environ.get("TMPDIR") or "/var/tmp"))
+        # Not mkdtemp: buildah makes an image name of the path, in which not every character may stand.
+        self.work = os.path.join(os.path.realpath(os.environ.get("TMPDIR") or "/var/tmp"),
+                                 "kiln-bench-" + secrets.token_hex(4))
+        os.mkdir(self.work, 0o700)
         os.chmod(self.work, 0o755)
         shutil.copy(os.path.join(HERE, "measure.py"), self.path("measure.py"))
         os.chmod(self.path("measure.py"), 0o644)
@@ -195,7 +198,7 @@ def machine(work):
             pass
         return "unknown"
 
-    system = field("/etc/os-release", "")
+    system = "unknown"
     try:
         with open("/etc/os-release", encoding="utf-8") as f:
             system = dict(line.rstrip().split("=", 1) for line in f if "=" in line)["PRETTY_NAME"].strip('"')

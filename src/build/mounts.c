@@ -9,7 +9,7 @@
 /* Where a heredoc script with an interpreter line of its own is bound; see kiln_plan's argv. */
 #define SCRIPT_MODE 0755
 
-struct KilnMounts {
+struct KilnStepMounts {
     GArray *binds; /* struct kilnrun_bind; the fds are ours */
 };
 
@@ -60,7 +60,7 @@ static bool feed_bind(KilnEngine *e, const KilnMount *m, KilnHash *key, GError *
     return true;
 }
 
-bool kiln_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error)
+bool kiln_step_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error)
 {
     for (guint i = 0; step->mounts && i < step->mounts->len; i++) {
         const KilnMount *m = &g_array_index(step->mounts, KilnMount, i);
@@ -121,7 +121,7 @@ static int open_bind(KilnEngine *e, const KilnMount *m, GError **error)
     return fd;
 }
 
-static bool add_mount(KilnMounts *mounts, KilnEngine *e, const KilnMount *m, guint i, KilnWork *work,
+static bool add_mount(KilnStepMounts *mounts, KilnEngine *e, const KilnMount *m, guint i, KilnWork *work,
                       GError **error)
 {
     struct kilnrun_bind bind = {.target = m->target, .source_fd = -1, .readonly = m->readonly};
@@ -143,7 +143,7 @@ static bool add_mount(KilnMounts *mounts, KilnEngine *e, const KilnMount *m, gui
     return true;
 }
 
-static bool add_script(KilnMounts *mounts, const KilnStep *step, KilnWork *work, GError **error)
+static bool add_script(KilnStepMounts *mounts, const KilnStep *step, KilnWork *work, GError **error)
 {
     int fd = openat(kiln_work_fd(work), "script", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, SCRIPT_MODE);
     gsize size = strlen(step->script);
@@ -160,25 +160,25 @@ static bool add_script(KilnMounts *mounts, const KilnStep *step, KilnWork *work,
     return path_fd >= 0;
 }
 
-KilnMounts *kiln_mounts_new(KilnEngine *e, const KilnStep *step, KilnWork *work, GError **error)
+KilnStepMounts *kiln_step_mounts_new(KilnEngine *e, const KilnStep *step, KilnWork *work, GError **error)
 {
-    KilnMounts *mounts = g_new0(KilnMounts, 1);
+    KilnStepMounts *mounts = g_new0(KilnStepMounts, 1);
     mounts->binds = g_array_new(FALSE, FALSE, sizeof(struct kilnrun_bind));
     bool ok = !step->script || add_script(mounts, step, work, error);
     for (guint i = 0; ok && step->mounts && i < step->mounts->len; i++)
         ok = add_mount(mounts, e, &g_array_index(step->mounts, KilnMount, i), i, work, error);
     if (!ok)
-        g_clear_pointer(&mounts, kiln_mounts_free);
+        g_clear_pointer(&mounts, kiln_step_mounts_free);
     return mounts;
 }
 
-const struct kilnrun_bind *kiln_mounts_binds(const KilnMounts *m, size_t *n)
+const struct kilnrun_bind *kiln_step_mounts_binds(const KilnStepMounts *m, size_t *n)
 {
     *n = m->binds->len;
     return (const struct kilnrun_bind *)(void *)m->binds->data;
 }
 
-void kiln_mounts_free(KilnMounts *m)
+void kiln_step_mounts_free(KilnStepMounts *m)
 {
     for (guint i = 0; i < m->binds->len; i++)
         close(g_array_index(m->binds, struct kilnrun_bind, i).source_fd);

@@ -3,12 +3,12 @@
 
 #include "build/engine.h"
 
-typedef struct KilnMounts KilnMounts;
+typedef struct KilnStepMounts KilnStepMounts;
 
 /* Adds the mounts to the step's key: their options, and what a bind reads; never a cache's content. */
-bool kiln_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error);
+bool kiln_step_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error);
 
 /* Makes them ready: cache directories in the store, the script file in the work folder. */
-KilnMounts *kiln_mounts_new(KilnEngine *e, const KilnStep *step, KilnWork *work, GError **error);
-const struct kilnrun_bind *kiln_mounts_binds(const KilnMounts *m, size_t *n);
-void kiln_mounts_free(KilnMounts *m);
+KilnStepMounts *kiln_step_mounts_new(KilnEngine *e, const KilnStep *step, KilnWork *work, GError **error);
+const struct kilnrun_bind *kiln_step_mounts_binds(const KilnStepMounts *m, size_t *n);
+void kiln_step_mounts_free(KilnStepMounts *m);

@@ -28,7 +28,7 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     kiln_hash_string(key, step->script);
     kiln_hash_string(key, step->user);
     kiln_hash_string(key, step->workdir);
-    return kiln_mounts_feed(e, step, key, error);
+    return kiln_step_mounts_feed(e, step, key, error);
 }
 
 /* --- The files that every command finds in /etc ----------------------------------------------------- */
@@ -89,7 +89,7 @@ typedef struct {
     GPtrArray *env;
     KilnUser user;
     EtcFiles etc;
-    KilnMounts *mounts;
+    KilnStepMounts *mounts;
     int pipe[2];
 } Command;
 
@@ -98,7 +98,7 @@ static void command_clear(Command *c)
     g_clear_pointer(&c->lower_fds, g_array_unref);
     g_clear_pointer(&c->lower_names, g_ptr_array_unref);
     g_clear_pointer(&c->env, g_ptr_array_unref);
-    g_clear_pointer(&c->mounts, kiln_mounts_free);
+    g_clear_pointer(&c->mounts, kiln_step_mounts_free);
     kiln_user_clear(&c->user);
     etc_files_close(&c->etc);
     for (int i = 0; i < 2; i++)
@@ -165,7 +165,7 @@ static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, K
     int etcfd = workfd < 0 ? -1 : kiln_work_mkdir(work, "etc", error);
     if (etcfd < 0 || !etc_files_make(&c->etc, etcfd, error) || !add_lowers(e, step, c, error))
         return false;
-    c->mounts = kiln_mounts_new(e, step, work, error);
+    c->mounts = kiln_step_mounts_new(e, step, work, error);
     if (!c->mounts)
         return false;
     if (pipe2(c->pipe, O_CLOEXEC) < 0) {
@@ -186,7 +186,7 @@ static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, K
     c->spec.resolv_fd = c->etc.resolv;
     c->spec.hosts_fd = c->etc.hosts;
     c->spec.hostname_fd = c->etc.hostname;
-    c->spec.binds = kiln_mounts_binds(c->mounts, &c->spec.n_binds);
+    c->spec.binds = kiln_step_mounts_binds(c->mounts, &c->spec.n_binds);
     return true;
 }
 

@@ -86,7 +86,9 @@ static bool unknown(const KilnFlag *flags, guint n, const char *name, GError **e
         g_ptr_array_add(names, (char *)flags[i].name);
     }
     g_ptr_array_add(names, NULL);
-    const char *near = kiln_suggest(name, (const char *const *)names->pdata, true);
+    /* Anything is near to a letter or two. */
+    const char *near =
+        strlen(name) > 2 ? kiln_suggest(name, (const char *const *)names->pdata, true) : NULL;
     return near ? usage(error, "unknown flag --%s (did you mean --%s?)", name, near)
                 : usage(error, "unknown flag --%s", name);
 }

@@ -293,9 +293,10 @@ static void wait_builder(KilnSession *s)
 /* --- Events
  * ---------------------------------------------------------------------------------------------- */
 
-/* The builder ended without a last event. */
+/* The builder ended without a last event, or says what cannot be understood: then it is made to end. */
 static void died(KilnSession *s)
 {
+    shutdown(kiln_wire_fd(s->wire), SHUT_RDWR);
     wait_builder(s);
     int exit_code = 1;
     g_free(s->text);
@@ -383,8 +384,11 @@ int kiln_session_finish(KilnSession *s)
 {
     while (kiln_session_next(s)) {
     }
-    wait_builder(s);
     int exit_code = s->exit_code;
+    shutdown(kiln_wire_fd(s->wire), SHUT_RDWR); /* the builder has nothing more to say, nor to hear */
+    if (exit_code != 0)
+        wait_builder(s); /* until it has tidied up */
+
     session_free(s);
     return exit_code;
 }

@@ -37,7 +37,7 @@ struct KilnDecompressor {
     void *data;
     const uint8_t *input; /* what is left of the source's last piece */
     size_t n_input;
-    bool ended; /* the source */
+    bool ended;           /* the source */
     bool started, inside; /* inside: of a member or frame */
     KilnCompression kind;
     struct inflate_state *inflate;
@@ -85,11 +85,13 @@ static bool fill(KilnDecompressor *d, GError **error)
 
 static ssize_t damaged(GError **error, const char *what, const char *why)
 {
-    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "damaged %s stream: %s", what, why);
+    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "damaged %s stream: %s", what,
+                why);
     return -1;
 }
 
-/* Between two members: another one, the end, or padding with zeros as tape drives and gzip(1) know it. */
+/* Between two members: another one, the end, or padding with zeros as tape drives and gzip(1) know
+ * it. */
 static int next_member(KilnDecompressor *d, GError **error)
 {
     while (true) {

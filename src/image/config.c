@@ -9,7 +9,7 @@
 /* What Docker and BuildKit give an image that sets no PATH (moby/buildkit, util/system/path.go). */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-G_DEFINE_QUARK(kiln-image-error-quark, kiln_image_error)
+G_DEFINE_QUARK(kiln - image - error - quark, kiln_image_error)
 
 struct KilnConfig {
     json_object *top;
@@ -22,7 +22,8 @@ static KilnConfig *wrap(json_object *top)
     return c;
 }
 
-/* The object at key, made if it is missing or of another type (Docker writes null for empty ones). */
+/* The object at key, made if it is missing or of another type (Docker writes null for empty ones).
+ */
 static json_object *ensure_object(json_object *o, const char *key)
 {
     json_object *value = kiln_document_object(o, key);
@@ -229,7 +230,8 @@ KilnPlatform *kiln_config_platform(const KilnConfig *c)
 {
     const char *os = kiln_document_string(c->top, "os");
     const char *architecture = kiln_document_string(c->top, "architecture");
-    return kiln_platform_new(os != NULL ? os : "linux", architecture != NULL ? architecture : "unknown",
+    return kiln_platform_new(os != NULL ? os : "linux",
+                             architecture != NULL ? architecture : "unknown",
                              kiln_document_string(c->top, "variant"));
 }
 
@@ -240,7 +242,8 @@ static bool invalid(GError **error, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "the image config is wrong: %s", text);
+    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "the image config is wrong: %s",
+                text);
     return false;
 }
 
@@ -256,7 +259,8 @@ bool kiln_config_validate(const KilnConfig *c, GError **error)
     size_t n = ids != NULL ? json_object_array_length(ids) : 0;
     for (size_t i = 0; i < n; i++) {
         json_object *id = json_object_array_get_idx(ids, i);
-        const char *text = json_object_is_type(id, json_type_string) ? json_object_get_string(id) : "";
+        const char *text =
+            json_object_is_type(id, json_type_string) ? json_object_get_string(id) : "";
         uint8_t bytes[KILN_SHA256_SIZE];
         if (!kiln_digest_parse(text, bytes))
             return invalid(error, "diff_ids[%zu] is \"%s\", not a sha256 digest", i, text);
@@ -285,8 +289,8 @@ char *kiln_time_format(gint64 seconds, guint nanoseconds)
         gmtime_r(&t, &tm);
     }
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_printf(text, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                    tm.tm_hour, tm.tm_min, tm.tm_sec);
+    g_string_printf(text, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+                    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
     if (nanoseconds != 0) {
         g_string_append_printf(text, ".%09u", nanoseconds);
         while (text->str[text->len - 1] == '0') /* as Go's RFC3339Nano does */

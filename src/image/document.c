@@ -2,12 +2,14 @@
 
 #include <string.h>
 
-json_object *kiln_document_parse(const char *bytes, gsize size, bool array, const char *what, GError **error)
+json_object *kiln_document_parse(const char *bytes, gsize size, bool array, const char *what,
+                                 GError **error)
 {
     if (size > KILN_DOCUMENT_MAX) {
         g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
-                    "%s has %" G_GSIZE_FORMAT " bytes, more than the %d that such a document may have", what,
-                    size, KILN_DOCUMENT_MAX);
+                    "%s has %" G_GSIZE_FORMAT
+                    " bytes, more than the %d that such a document may have",
+                    what, size, KILN_DOCUMENT_MAX);
         return NULL;
     }
     json_tokener *t = json_tokener_new_ex(KILN_DOCUMENT_DEPTH);
@@ -15,12 +17,12 @@ json_object *kiln_document_parse(const char *bytes, gsize size, bool array, cons
     json_object *o = json_tokener_parse_ex(t, bytes, (int)size);
     enum json_tokener_error result = json_tokener_get_error(t);
     if (result == json_tokener_continue)
-        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "%s is not a JSON document: it ends early",
-                    what);
+        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
+                    "%s is not a JSON document: it ends early", what);
     else if (result != json_tokener_success)
         g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
-                    "%s is not a JSON document: %s at byte %zu", what, json_tokener_error_desc(result),
-                    json_tokener_get_parse_end(t));
+                    "%s is not a JSON document: %s at byte %zu", what,
+                    json_tokener_error_desc(result), json_tokener_get_parse_end(t));
     json_tokener_free(t);
     if (result != json_tokener_success) {
         json_object_put(o);
@@ -107,7 +109,8 @@ static json_object *sort(json_object *o)
     g_ptr_array_sort(keys, compare_keys);
     json_object *copy = json_object_new_object();
     for (guint i = 0; i < keys->len; i++)
-        json_object_object_add(copy, keys->pdata[i], sort(json_object_object_get(o, keys->pdata[i])));
+        json_object_object_add(copy, keys->pdata[i],
+                               sort(json_object_object_get(o, keys->pdata[i])));
     return copy;
 }
 

@@ -1,5 +1,5 @@
-/* Which images a docker-archive's manifest.json holds (moby/moby, image/spec: "Combined Image JSON +
- * Filesystem Changeset Format"). */
+/* Which images a docker-archive's manifest.json holds (moby/moby, image/spec: "Combined Image JSON
+ * + Filesystem Changeset Format"). */
 #include "image/document.h"
 #include "image/layout.h"
 
@@ -73,9 +73,11 @@ static KilnLayoutImage *read_image(const KilnLayout *l, json_object *entry, GErr
     return g_steal_pointer(&image);
 }
 
-static GPtrArray *read_images(const KilnLayout *l, json_object *top, const char *ref, GError **error)
+static GPtrArray *read_images(const KilnLayout *l, json_object *top, const char *ref,
+                              GError **error)
 {
-    g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_layout_image_free);
+    g_autoptr(GPtrArray) images =
+        g_ptr_array_new_with_free_func((GDestroyNotify)kiln_layout_image_free);
     for (size_t i = 0; i < json_object_array_length(top); i++) {
         json_object *entry = json_object_array_get_idx(top, i);
         g_auto(GStrv) tags = kiln_document_strings(entry, "RepoTags");
@@ -98,7 +100,8 @@ GPtrArray *kiln_layout_docker_images(const KilnLayout *l, const char *ref, GErro
 {
     gsize size;
     g_autofree char *bytes = kiln_layout_read_file(l, "manifest.json", &size, error);
-    json_object *top = bytes != NULL ? kiln_document_parse(bytes, size, true, "manifest.json", error) : NULL;
+    json_object *top =
+        bytes != NULL ? kiln_document_parse(bytes, size, true, "manifest.json", error) : NULL;
     if (top == NULL)
         return NULL;
     GPtrArray *images = read_images(l, top, ref, error);

@@ -1,4 +1,5 @@
-/* Which images an OCI layout's index.json holds (image-spec image-index.md, manifest.md, annotations.md). */
+/* Which images an OCI layout's index.json holds (image-spec image-index.md, manifest.md,
+ * annotations.md). */
 #include "image/document.h"
 #include "image/layout.h"
 #include "image/platform.h"
@@ -72,7 +73,8 @@ static bool format_error(GError **error, const char *text)
 
 static KilnPlatform *platform_of(json_object *o)
 {
-    const char *os = kiln_document_string(o, "os"), *architecture = kiln_document_string(o, "architecture");
+    const char *os = kiln_document_string(o, "os"),
+               *architecture = kiln_document_string(o, "architecture");
     return os != NULL && architecture != NULL
                ? kiln_platform_new(os, architecture, kiln_document_string(o, "variant"))
                : NULL;
@@ -82,11 +84,13 @@ static KilnPlatform *platform_of(json_object *o)
 static bool is_attestation(json_object *descriptor)
 {
     const char *os = kiln_document_string(kiln_document_object(descriptor, "platform"), "os");
-    return kiln_document_string(kiln_document_object(descriptor, "annotations"), ANNOTATION_ATTESTATION) != NULL ||
+    return kiln_document_string(kiln_document_object(descriptor, "annotations"),
+                                ANNOTATION_ATTESTATION) != NULL ||
            g_strcmp0(os, "unknown") == 0;
 }
 
-static json_object *read_document(Select *x, const char *digest, gint64 size, const char *what, GError **error)
+static json_object *read_document(Select *x, const char *digest, gint64 size, const char *what,
+                                  GError **error)
 {
     gsize length;
     g_autofree char *bytes = kiln_layout_read_blob(x->layout, digest, size, what, &length, error);
@@ -96,8 +100,8 @@ static json_object *read_document(Select *x, const char *digest, gint64 size, co
 static bool collect(Select *x, json_object *index, const char *group, GPtrArray *names, guint depth,
                     GError **error);
 
-static bool collect_one(Select *x, json_object *descriptor, const char *group, GPtrArray *names, guint depth,
-                        GError **error)
+static bool collect_one(Select *x, json_object *descriptor, const char *group, GPtrArray *names,
+                        guint depth, GError **error)
 {
     const char *digest = kiln_document_string(descriptor, "digest");
     gint64 size = kiln_document_number(descriptor, "size");
@@ -147,14 +151,16 @@ static bool collect(Select *x, json_object *index, const char *group, GPtrArray 
     return true;
 }
 
-/* Whether an annotation or tag is what the caller asked for: as written, or as the same reference. */
+/* Whether an annotation or tag is what the caller asked for: as written, or as the same reference.
+ */
 static bool is_ref(const char *have, const char *ref)
 {
     if (have == NULL)
         return false;
     if (strcmp(have, ref) == 0)
         return true;
-    g_autoptr(KilnReference) a = kiln_reference_parse(have, NULL), b = kiln_reference_parse(ref, NULL);
+    g_autoptr(KilnReference) a = kiln_reference_parse(have, NULL),
+                             b = kiln_reference_parse(ref, NULL);
     if (a == NULL || b == NULL)
         return false;
     g_autofree char *x = kiln_reference_canonical(a), *y = kiln_reference_canonical(b);
@@ -189,7 +195,8 @@ static bool collect_top(Select *x, json_object *index, const char *ref, GError *
             return false;
     }
     if (x->candidates->len == 0 && ref != NULL && x->not_image == NULL) {
-        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_NOT_FOUND, "it has no image \"%s\"; it has %s", ref,
+        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_NOT_FOUND,
+                    "it has no image \"%s\"; it has %s", ref,
                     there->len > 0 ? there->str : "no names at all");
         return false;
     }
@@ -206,9 +213,10 @@ static bool find_platform(Select *x, Candidate *c, GError **error)
         return false;
     json_object *descriptor = kiln_document_object(manifest, "config");
     const char *digest = kiln_document_string(descriptor, "digest");
-    json_object *config =
-        digest != NULL ? read_document(x, digest, kiln_document_number(descriptor, "size"), "an image config", error)
-                       : NULL;
+    json_object *config = digest != NULL
+                              ? read_document(x, digest, kiln_document_number(descriptor, "size"),
+                                              "an image config", error)
+                              : NULL;
     if (digest == NULL)
         format_error(error, "an image manifest has no config");
     if (config != NULL) {
@@ -221,7 +229,8 @@ static bool find_platform(Select *x, Candidate *c, GError **error)
     return config != NULL;
 }
 
-/* Of the candidates of one group marks those to be loaded: the only one, or the best for the platform. */
+/* Of the candidates of one group marks those to be loaded: the only one, or the best for the
+ * platform. */
 static bool choose(Select *x, GPtrArray *group, GPtrArray *chosen, GError **error)
 {
     if (group->len == 1) {
@@ -240,9 +249,10 @@ static bool choose(Select *x, GPtrArray *group, GPtrArray *chosen, GError **erro
     }
     if (best < 0) {
         g_autofree char *text = kiln_platform_text(x->wanted);
-        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_PLATFORM,
-                    "there is no image for %s in it; there are images for %s (choose with --platform)", text,
-                    there->str);
+        g_set_error(
+            error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_PLATFORM,
+            "there is no image for %s in it; there are images for %s (choose with --platform)",
+            text, there->str);
         return false;
     }
     for (guint i = 0; i < group->len; i++) {
@@ -255,7 +265,8 @@ static bool choose(Select *x, GPtrArray *group, GPtrArray *chosen, GError **erro
 
 static bool is_image_config(const char *media_type)
 {
-    return media_type == NULL || strcmp(media_type, "application/vnd.oci.image.config.v1+json") == 0 ||
+    return media_type == NULL ||
+           strcmp(media_type, "application/vnd.oci.image.config.v1+json") == 0 ||
            strcmp(media_type, "application/vnd.docker.container.image.v1+json") == 0;
 }
 
@@ -301,7 +312,8 @@ static bool read_layers(json_object *manifest, KilnLayoutImage *image, GError **
     return true;
 }
 
-/* The image of a manifest. NULL without an error if it is something else (a chart, a signature …). */
+/* The image of a manifest. NULL without an error if it is something else (a chart, a signature …).
+ */
 static KilnLayoutImage *read_manifest(Select *x, const Candidate *c, GError **error)
 {
     json_object *manifest = read_document(x, c->digest, c->size, "an image manifest", error);
@@ -312,17 +324,20 @@ static KilnLayoutImage *read_manifest(Select *x, const Candidate *c, GError **er
     const char *digest = kiln_document_string(config, "digest");
     const char *type = kiln_document_string(config, "mediaType");
     if (digest == NULL) {
-        format_error(error, kiln_document_number(manifest, "schemaVersion") == 1
-                                ? "it is an image of Docker's schema 1, which nobody writes any more; push it anew "
-                                  "with a current Docker"
-                                : "an image manifest has no config");
+        format_error(
+            error,
+            kiln_document_number(manifest, "schemaVersion") == 1
+                ? "it is an image of Docker's schema 1, which nobody writes any more; push it anew "
+                  "with a current Docker"
+                : "an image manifest has no config");
     } else if (!is_image_config(type)) {
         g_free(x->not_image);
         x->not_image = g_strdup(type);
     } else {
         image = kiln_layout_image_new();
-        image->config = kiln_layout_read_blob(x->layout, digest, kiln_document_number(config, "size"),
-                                              "an image config", &image->config_size, error);
+        image->config =
+            kiln_layout_read_blob(x->layout, digest, kiln_document_number(config, "size"),
+                                  "an image config", &image->config_size, error);
         if (image->config == NULL || !read_layers(manifest, image, error))
             g_clear_pointer(&image, kiln_layout_image_free);
     }
@@ -333,7 +348,8 @@ static KilnLayoutImage *read_manifest(Select *x, const Candidate *c, GError **er
 /* Reads what was chosen; the same manifest under several names is one image. */
 static GPtrArray *read_chosen(Select *x, GPtrArray *chosen, GError **error)
 {
-    g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_layout_image_free);
+    g_autoptr(GPtrArray) images =
+        g_ptr_array_new_with_free_func((GDestroyNotify)kiln_layout_image_free);
     g_autoptr(GHashTable) by_digest = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < chosen->len; i++) {
         const Candidate *c = chosen->pdata[i];
@@ -355,7 +371,8 @@ static GPtrArray *read_chosen(Select *x, GPtrArray *chosen, GError **error)
     }
     if (images->len == 0) {
         g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "there is no image in it%s%s",
-                    x->not_image != NULL ? ", but a " : "", x->not_image != NULL ? x->not_image : "");
+                    x->not_image != NULL ? ", but a " : "",
+                    x->not_image != NULL ? x->not_image : "");
         return NULL;
     }
     return g_steal_pointer(&images);
@@ -384,12 +401,13 @@ static GPtrArray *select_images(Select *x, json_object *index, const char *ref, 
     return read_chosen(x, chosen, error);
 }
 
-GPtrArray *kiln_layout_oci_images(const KilnLayout *l, const char *ref, const KilnPlatform *platform,
-                                  GError **error)
+GPtrArray *kiln_layout_oci_images(const KilnLayout *l, const char *ref,
+                                  const KilnPlatform *platform, GError **error)
 {
     gsize size;
     g_autofree char *bytes = kiln_layout_read_file(l, "index.json", &size, error);
-    json_object *index = bytes != NULL ? kiln_document_parse(bytes, size, false, "index.json", error) : NULL;
+    json_object *index =
+        bytes != NULL ? kiln_document_parse(bytes, size, false, "index.json", error) : NULL;
     if (index == NULL)
         return NULL;
     g_autoptr(KilnPlatform) host = platform == NULL ? kiln_platform_host() : NULL;

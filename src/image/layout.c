@@ -91,7 +91,8 @@ bool kiln_layout_is_ours(const KilnLayout *l)
 
 int kiln_layout_open_file(const KilnLayout *l, const char *path, guint64 *size, GError **error)
 {
-    /* O_NONBLOCK: a fifo must not keep us. RESOLVE_IN_ROOT gives EAGAIN when something is renamed meanwhile. */
+    /* O_NONBLOCK: a fifo must not keep us. RESOLVE_IN_ROOT gives EAGAIN when something is renamed
+     * meanwhile. */
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     int fd = -1;
@@ -107,7 +108,8 @@ int kiln_layout_open_file(const KilnLayout *l, const char *path, guint64 *size, 
     struct stat st;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
         close(fd);
-        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "%s is not a regular file", path);
+        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "%s is not a regular file",
+                    path);
         return -1;
     }
     if (size != NULL)
@@ -129,8 +131,9 @@ static char *read_whole(int fd, guint64 size, const char *what, gsize *length, G
     if (size > KILN_DOCUMENT_MAX) {
         close(fd);
         g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
-                    "%s has %" G_GUINT64_FORMAT " bytes, more than the %d that such a document may have", what,
-                    size, KILN_DOCUMENT_MAX);
+                    "%s has %" G_GUINT64_FORMAT
+                    " bytes, more than the %d that such a document may have",
+                    what, size, KILN_DOCUMENT_MAX);
         return NULL;
     }
     g_autofree char *bytes = g_malloc(size + 1);
@@ -176,7 +179,8 @@ int kiln_layout_open_blob(const KilnLayout *l, const char *digest, guint64 *size
         fd = kiln_blob_open(l->store, digest, size, NULL);
         if (fd >= 0)
             return fd;
-        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_NOT_FOUND, "the blob %s is missing", digest);
+        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_NOT_FOUND, "the blob %s is missing",
+                    digest);
         return -1;
     }
     if (fd < 0)
@@ -199,8 +203,8 @@ char *kiln_layout_read_blob(const KilnLayout *l, const char *digest, gint64 size
     g_autofree char *real = kiln_digest_of_bytes(bytes, *length);
     if (strcmp(real, digest) != 0 || (size >= 0 && (guint64)size != *length)) {
         g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_DIGEST,
-                    "%s is damaged: the blob %s has %" G_GSIZE_FORMAT " bytes and the digest %s", what, digest,
-                    *length, real);
+                    "%s is damaged: the blob %s has %" G_GSIZE_FORMAT " bytes and the digest %s",
+                    what, digest, *length, real);
         return NULL;
     }
     return g_steal_pointer(&bytes);
@@ -250,9 +254,11 @@ GPtrArray *kiln_layout_images(const KilnLayout *l, const char *ref, const KilnPl
     if (kiln_layout_has(l, "index.json")) {
         g_autoptr(GError) failed = NULL;
         GPtrArray *images = kiln_layout_oci_images(l, ref, platform, &failed);
-        /* `docker save` writes both; some versions' index.json is not usable, the other always is. */
-        bool other = docker && (g_error_matches(failed, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT) ||
-                                g_error_matches(failed, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_NOT_FOUND));
+        /* `docker save` writes both; some versions' index.json is not usable, the other always is.
+         */
+        bool other =
+            docker && (g_error_matches(failed, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT) ||
+                       g_error_matches(failed, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_NOT_FOUND));
         if (images == NULL && other)
             images = kiln_layout_docker_images(l, ref, NULL);
         if (images == NULL)
@@ -262,8 +268,10 @@ GPtrArray *kiln_layout_images(const KilnLayout *l, const char *ref, const KilnPl
     if (docker)
         return kiln_layout_docker_images(l, ref, error);
     g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
-                "it is neither an OCI layout nor a docker-archive: it has no index.json and no manifest.json%s",
-                kiln_layout_has(l, "etc/passwd") || kiln_layout_has(l, "bin/sh") || kiln_layout_has(l, "usr/bin/env")
+                "it is neither an OCI layout nor a docker-archive: it has no index.json and no "
+                "manifest.json%s",
+                kiln_layout_has(l, "etc/passwd") || kiln_layout_has(l, "bin/sh") ||
+                        kiln_layout_has(l, "usr/bin/env")
                     ? " (it looks like a root file system: use \"kiln import\")"
                     : "");
     return NULL;

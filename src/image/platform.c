@@ -1,4 +1,5 @@
-/* Platforms: os/architecture/variant, in Go's names, as image-spec image-index.md and containerd use them. */
+/* Platforms: os/architecture/variant, in Go's names, as image-spec image-index.md and containerd
+ * use them. */
 #include "image/platform.h"
 
 #include <string.h>
@@ -8,12 +9,14 @@
 static const struct {
     const char *alias, *architecture, *variant;
 } aliases[] = {
-    {"x86_64", "amd64", NULL},   {"x86-64", "amd64", NULL}, {"aarch64", "arm64", NULL},
-    {"i386", "386", NULL},       {"i486", "386", NULL},     {"i586", "386", NULL},
-    {"i686", "386", NULL},       {"x86", "386", NULL},      {"armhf", "arm", "v7"},
-    {"armel", "arm", "v6"},      {"armv7l", "arm", "v7"},   {"armv6l", "arm", "v6"},
-    {"armv5tel", "arm", "v5"},   {"armv8l", "arm", "v7"},   {"ppc64el", "ppc64le", NULL},
-    {"loongarch64", "loong64", NULL},
+    {"x86_64", "amd64", NULL},    {"x86-64", "amd64", NULL},
+    {"aarch64", "arm64", NULL},   {"i386", "386", NULL},
+    {"i486", "386", NULL},        {"i586", "386", NULL},
+    {"i686", "386", NULL},        {"x86", "386", NULL},
+    {"armhf", "arm", "v7"},       {"armel", "arm", "v6"},
+    {"armv7l", "arm", "v7"},      {"armv6l", "arm", "v6"},
+    {"armv5tel", "arm", "v5"},    {"armv8l", "arm", "v7"},
+    {"ppc64el", "ppc64le", NULL}, {"loongarch64", "loong64", NULL},
 };
 
 /* The variant number that an architecture means when it names none. */
@@ -49,8 +52,10 @@ KilnPlatform *kiln_platform_new(const char *os, const char *architecture, const 
     }
     p->architecture = g_strdup(name);
     if (variant != NULL && *variant != '\0')
-        p->variant = g_ascii_isdigit(*variant) ? g_strconcat("v", variant, NULL) : g_ascii_strdown(variant, -1);
-    /* The default is not written (containerd's normalisation), but for arm, where nobody can tell it. */
+        p->variant = g_ascii_isdigit(*variant) ? g_strconcat("v", variant, NULL)
+                                               : g_ascii_strdown(variant, -1);
+    /* The default is not written (containerd's normalisation), but for arm, where nobody can tell
+     * it. */
     bool arm = strcmp(p->architecture, "arm") == 0;
     if (!arm && p->variant != NULL && variant_number(p) == default_variant(p->architecture))
         g_clear_pointer(&p->variant, g_free);
@@ -62,7 +67,8 @@ KilnPlatform *kiln_platform_new(const char *os, const char *architecture, const 
 static bool is_word(const char *text)
 {
     return *text != '\0' &&
-           text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+           text[strspn(
+               text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
 }
 
 KilnPlatform *kiln_platform_parse(const char *text, GError **error)
@@ -73,10 +79,11 @@ KilnPlatform *kiln_platform_parse(const char *text, GError **error)
     for (guint i = 0; ok && i < n; i++)
         ok = is_word(parts[i]);
     if (!ok) {
-        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
-                    "\"%s\" is not a platform; write OS/ARCHITECTURE[/VARIANT], as in linux/amd64 or "
-                    "linux/arm/v7",
-                    text);
+        g_set_error(
+            error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
+            "\"%s\" is not a platform; write OS/ARCHITECTURE[/VARIANT], as in linux/amd64 or "
+            "linux/arm/v7",
+            text);
         return NULL;
     }
     if (n > 1)
@@ -89,7 +96,8 @@ KilnPlatform *kiln_platform_parse(const char *text, GError **error)
 KilnPlatform *kiln_platform_host(void)
 {
     struct utsname name;
-    /* A 32-bit program on a 64-bit kernel cannot tell what it was built for by uname(2); rare enough. */
+    /* A 32-bit program on a 64-bit kernel cannot tell what it was built for by uname(2); rare
+     * enough. */
     return kiln_platform_new("linux", uname(&name) == 0 ? name.machine : "amd64", NULL);
 }
 

@@ -31,7 +31,8 @@ static ssize_t read_fd(void *data, const void **buffer, GError **error)
         if (part < 0 && errno == EINTR)
             continue;
         if (part < 0) {
-            g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_IO, "cannot read it: %s", g_strerror(errno));
+            g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_IO, "cannot read it: %s",
+                        g_strerror(errno));
             return -1;
         }
         if (part == 0)
@@ -53,15 +54,16 @@ static la_ssize_t read_archive(struct archive *a, void *data, const void **buffe
 
 static bool refuse(GError **error, const char *name, const char *why)
 {
-    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "the archive's entry \"%s\" %s", name, why);
+    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "the archive's entry \"%s\" %s",
+                name, why);
     return false;
 }
 
 static bool failed(GError **error, const char *name)
 {
     int errnum = errno;
-    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(errnum), "cannot unpack \"%s\": %s%s", name,
-                g_strerror(errnum),
+    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(errnum),
+                "cannot unpack \"%s\": %s%s", name, g_strerror(errnum),
                 errnum == ENOSPC || errnum == EDQUOT
                     ? "; free some space, or put the store on another disk with --root or KILN_ROOT"
                     : "");
@@ -127,8 +129,8 @@ static bool write_content(struct archive *a, int fd, const char *name, GError **
     return true;
 }
 
-static bool unpack_link(int dirfd, int parent, const char *last, const char *target, const char *name,
-                        GError **error)
+static bool unpack_link(int dirfd, int parent, const char *last, const char *target,
+                        const char *name, GError **error)
 {
     g_auto(GStrv) parts = components(target);
     if (parts == NULL)
@@ -171,9 +173,11 @@ static bool unpack_one(struct archive *a, struct archive_entry *e, int dirfd, GE
             ok = unpack_link(dirfd, parent, last, link, name, error);
         } else if (type == AE_IFLNK) {
             const char *target = archive_entry_symlink(e);
-            ok = target != NULL && symlinkat(target, parent, last) == 0 ? true : failed(error, name);
+            ok =
+                target != NULL && symlinkat(target, parent, last) == 0 ? true : failed(error, name);
         } else {
-            int fd = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+            int fd =
+                openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
             ok = fd >= 0 ? write_content(a, fd, name, error) : failed(error, name);
             if (fd >= 0)
                 close(fd);
@@ -192,8 +196,8 @@ static bool unpack_all(struct archive *a, int dirfd, GError **error)
             return false;
     if (result != ARCHIVE_EOF) {
         const char *why = archive_error_string(a);
-        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "it is not an image archive: %s",
-                    why != NULL ? why : "not a tar");
+        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
+                    "it is not an image archive: %s", why != NULL ? why : "not a tar");
         return false;
     }
     return true;
@@ -210,8 +214,8 @@ bool kiln_unpack(int fd, int dirfd, GError **error)
     GError *problem = NULL;
     if (archive_read_open(a, &in, NULL, read_archive, NULL) != ARCHIVE_OK) {
         ok = false;
-        g_set_error(&problem, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "it is not an image archive: %s",
-                    archive_error_string(a));
+        g_set_error(&problem, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
+                    "it is not an image archive: %s", archive_error_string(a));
     } else {
         ok = unpack_all(a, dirfd, &problem);
     }

@@ -4,7 +4,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Reads a tar (plain, gzip, zstd) from fd to its end and creates its files, directories, symlinks and hard
- * links in dirfd, which is empty. The archive is hostile: a name with ".." is refused, no symlink is followed
- * while unpacking, devices and the like are left out, owners and modes ignored. */
+/* Reads a tar (plain, gzip, zstd) from fd to its end and creates its files, directories, symlinks
+ * and hard links in dirfd, which is empty. The archive is hostile: a name with ".." is refused, no
+ * symlink is followed while unpacking, devices and the like are left out, owners and modes ignored.
+ */
 bool kiln_unpack(int fd, int dirfd, GError **error);

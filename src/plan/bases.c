@@ -171,8 +171,6 @@ static void start_on_stage(KilnPlanner *p, KilnStage *s)
     s->config = kiln_config_copy(base->config);
     s->scope = kiln_scope_copy(base->scope);
     s->workdir_set = base->workdir_set;
-    for (guint i = 0; i < base->history->len; i++)
-        g_ptr_array_add(s->history, kiln_history_copy(g_ptr_array_index(base->history, i)));
 }
 
 static void start_on_base(KilnPlanner *p, KilnStage *s, KilnBase *base)
@@ -209,8 +207,8 @@ bool kiln_stage_start(KilnPlanner *p, KilnStage *s, GError **error)
     kiln_config_set_list(s->config, "OnBuild", NULL); /* run, in this stage or not at all */
     if (!kiln_config_env(s->config, "PATH"))
         kiln_config_set_env(s->config, "PATH", DEFAULT_PATH);
-    g_auto(GStrv) environ = kiln_config_environ(s->config);
-    kiln_scope_set_all(s->scope, environ);
+    g_auto(GStrv) variables = kiln_config_environ(s->config);
+    kiln_scope_set_all(s->scope, variables);
     return true;
 }
 
@@ -229,9 +227,9 @@ bool kiln_planner_origin(KilnPlanner *p, const KilnSite *site, const char *from,
         origin->step = reference.stage->last;
     } else if (reference.name) {
         KilnBase *base = kiln_planner_base(p, site, reference.name, reference.context, NULL, error);
+        g_clear_pointer(&origin->name, g_free);
         if (!base)
             return false;
-        g_free(origin->name);
         origin->name = g_strdup(base->ref);
         origin->kind = base->resolved->directory ? KILN_ORIGIN_NAMED : KILN_ORIGIN_IMAGE;
         if (!base->resolved->directory)

@@ -15,8 +15,8 @@ bool kiln_config_change(KilnConfig *config, const char *instruction, GError **er
             "MAINTAINER cannot be used here; use LABEL org.opencontainers.image.authors=…");
     } else {
         g_autoptr(KilnScope) scope = kiln_scope_new();
-        g_auto(GStrv) environ = kiln_config_environ(config);
-        kiln_scope_set_all(scope, environ);
+        g_auto(GStrv) variables = kiln_config_environ(config);
+        kiln_scope_set_all(scope, variables);
         site.scope = scope;
         ok = kiln_site_metadata(&site, error);
     }

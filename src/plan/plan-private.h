@@ -20,8 +20,7 @@ typedef struct {
     KilnScope *scope;
     GPtrArray *warnings; /* KilnDockerfileWarning* */
     GPtrArray *history;  /* KilnHistory*, NULL: none is kept */
-    /* What the stage has said before, for warnings and for ENTRYPOINT. NULL: not said. */
-    const KilnPlace **cmd, **entrypoint, **healthcheck;
+    bool *has_cmd;       /* the stage has a CMD of its own; NULL: does not matter */
 } KilnSite;
 
 /* What a base resolved to; one for each distinct name and platform. */
@@ -51,8 +50,8 @@ struct KilnStage {
     KilnStep *last; /* NULL: an empty file system */
     KilnConfig *config;
     KilnScope *scope;
-    GPtrArray *history; /* KilnHistory* */
-    const KilnPlace *cmd, *entrypoint, *healthcheck;
+    GPtrArray *history; /* KilnHistory*, of this stage alone */
+    bool has_cmd;
     bool workdir_set;
     guint total, count; /* of steps, for "[2/5]" */
 };
@@ -147,6 +146,8 @@ char **kiln_mount_fields(const char *text);
 
 /* metadata.c: every instruction that makes no layer, but ARG. */
 bool kiln_site_metadata(KilnSite *site, GError **error);
+/* The words of SHELL, or /bin/sh -c. */
+void kiln_site_append_shell(const KilnSite *site, GPtrArray *argv);
 /* "WORKDIR b" after "WORKDIR /a" is "/a/b"; an absolute path stays as written. g_free(). */
 char *kiln_workdir_join(const KilnConfig *config, const char *path);
 /* Lexically clean and absolute, "/" at the least. g_free(). */
@@ -155,7 +156,6 @@ char *kiln_path_clean(const char *base, const char *path);
 /* site.c */
 void kiln_site_history(const KilnSite *site, KilnStep *step, const char *created_by);
 void kiln_history_free(KilnHistory *h);
-KilnHistory *kiln_history_copy(const KilnHistory *h);
 /* Sets an error with the place and the quoted line; returns false. place NULL: the instruction's.
  */
 bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code,
@@ -167,7 +167,6 @@ void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, 
     G_GNUC_PRINTF(3, 4);
 /* Warns if an ENV or ARG has a name like API_KEY. */
 void kiln_site_warn_secret(const KilnSite *site, const char *name);
-void kiln_warning_free(KilnDockerfileWarning *w);
 /* The place of an argument of the instruction, for kiln_site_fail(). */
 const KilnPlace *kiln_site_place(const KilnSite *site, guint argument);
 /* The place of a flag: of the last of that name, for RUN of the last --mount; NULL if there is

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "dockerfile/lint.h"
+
 G_DEFINE_QUARK(kiln - plan - error - quark, kiln_plan_error)
 
 void kiln_plan_free(KilnPlan *p)
@@ -127,14 +129,27 @@ static bool set_labels(KilnConfig *config, const char *const *labels, GError **e
     return true;
 }
 
+/* That of the stages below the target first. */
+static void take_history(KilnPlanner *p, GPtrArray *history)
+{
+    g_autoptr(GPtrArray) chain = g_ptr_array_new();
+    for (KilnStage *s = p->target; s; s = s->base)
+        g_ptr_array_add(chain, s);
+    for (guint i = chain->len; i-- > 0;) {
+        KilnStage *s = g_ptr_array_index(chain, i);
+        for (guint n = 0; n < s->history->len; n++)
+            g_ptr_array_add(history, g_ptr_array_index(s->history, n));
+        g_ptr_array_set_free_func(s->history, NULL);
+    }
+}
+
 static bool finish(KilnPlanner *p, GError **error)
 {
     KilnStage *target = p->target;
     KilnPlan *plan = p->plan;
     plan->target = kiln_stage_result(p, target);
     plan->config = g_steal_pointer(&target->config);
-    g_ptr_array_extend_and_steal(plan->history, g_steal_pointer(&target->history));
-    target->history = g_ptr_array_new();
+    take_history(p, plan->history);
     if (!set_labels(plan->config, p->options->labels, error))
         return false;
     if (p->options->platform)

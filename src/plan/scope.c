@@ -64,12 +64,12 @@ void kiln_scope_set(KilnScope *s, const char *name, const char *value)
     g_ptr_array_add(s->variables, entry);
 }
 
-void kiln_scope_set_all(KilnScope *s, char *const *environ)
+void kiln_scope_set_all(KilnScope *s, char *const *list)
 {
-    for (; environ && *environ; environ++) {
-        const char *equals = strchr(*environ, '=');
+    for (; list && *list; list++) {
+        const char *equals = strchr(*list, '=');
         g_autofree char *name =
-            equals ? g_strndup(*environ, (gsize)(equals - *environ)) : g_strdup(*environ);
+            equals ? g_strndup(*list, (gsize)(equals - *list)) : g_strdup(*list);
         kiln_scope_set(s, name, equals ? equals + 1 : "");
     }
 }

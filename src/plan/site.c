@@ -1,7 +1,9 @@
+/* Where an instruction applies: its complaints, its history and its words. */
 #include <stdarg.h>
 #include <string.h>
 
 #include "dockerfile/expand.h"
+#include "dockerfile/lint.h"
 #include "dockerfile/suggest.h"
 #include "plan/plan-private.h"
 
@@ -15,15 +17,6 @@ void kiln_history_free(KilnHistory *h)
     g_free(h->created_by);
     g_free(h->comment);
     g_free(h);
-}
-
-KilnHistory *kiln_history_copy(const KilnHistory *h)
-{
-    KilnHistory *copy = g_new0(KilnHistory, 1);
-    copy->created_by = g_strdup(h->created_by);
-    copy->comment = g_strdup(h->comment);
-    copy->step = h->step;
-    return copy;
 }
 
 void kiln_site_history(const KilnSite *site, KilnStep *step, const char *created_by)
@@ -65,14 +58,6 @@ bool kiln_site_fail(const KilnSite *site, GError **error, KilnPlanError code,
     return false;
 }
 
-void kiln_warning_free(KilnDockerfileWarning *w)
-{
-    if (!w)
-        return;
-    g_free(w->text);
-    g_free(w);
-}
-
 void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, ...)
 {
     if (!site->warnings)
@@ -86,11 +71,10 @@ void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, 
         if (w->place.line == site->place->line && strcmp(w->text, text) == 0)
             return;
     }
-    KilnDockerfileWarning *w = g_new0(KilnDockerfileWarning, 1);
-    w->text = g_steal_pointer(&text);
-    w->place = *site->place;
-    w->rule = rule;
-    g_ptr_array_add(site->warnings, w);
+    /* kiln_lint_warn() knows what "# check=skip=…" leaves out. */
+    KilnDockerfile plan = {.check = site->file ? site->file->check : NULL,
+                           .warnings = site->warnings};
+    kiln_lint_warn(&plan, rule, site->place, "%s", text);
 }
 
 /* Names like API_KEY or github_token, but not PUBLIC_KEY (BuildKit's rule and words). */

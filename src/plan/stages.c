@@ -35,9 +35,7 @@ KilnSite kiln_stage_site(KilnPlanner *p, KilnStage *s, const KilnInstruction *i,
         .scope = s->scope,
         .warnings = p->plan->warnings,
         .history = s->history,
-        .cmd = &s->cmd,
-        .entrypoint = &s->entrypoint,
-        .healthcheck = &s->healthcheck,
+        .has_cmd = &s->has_cmd,
     };
 }
 

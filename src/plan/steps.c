@@ -148,15 +148,6 @@ static bool run_flags(const KilnSite *site, GError **error)
     return true;
 }
 
-static void append_shell(GPtrArray *argv, const KilnConfig *config)
-{
-    g_auto(GStrv) shell = kiln_config_list(config, "Shell");
-    static const char *const standard[] = {"/bin/sh", "-c", NULL};
-    const char *const *words = shell && *shell ? (const char *const *)shell : standard;
-    for (; *words; words++)
-        g_ptr_array_add(argv, g_strdup(*words));
-}
-
 /* What the history shows as the command. For a script that is the shell and the path, as in
  * BuildKit, though the file is executed itself. */
 static char **run_command(const KilnSite *site, KilnStep *step)
@@ -167,7 +158,7 @@ static char **run_command(const KilnSite *site, KilnStep *step)
         for (guint n = 0; n < i->args->len; n++)
             g_ptr_array_add(argv, g_strdup(g_ptr_array_index(i->args, n)));
     } else {
-        append_shell(argv, site->config);
+        kiln_site_append_shell(site, argv);
         step->shell_name = g_strdup(g_ptr_array_index(argv, 0));
         char *command = kiln_instruction_shell_command(i);
         if (kiln_instruction_is_script(i)) {

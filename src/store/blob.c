@@ -47,8 +47,8 @@ static bool put_row(KilnStore *s, const char *digest, gint64 size, GError **erro
     return ok;
 }
 
-/* A file without a row (a process died between rename and commit, or the machine before the row was on
- * disk) is believed once it has been hashed. */
+/* A file without a row (a process died between rename and commit, or the machine before the row was
+ * on disk) is believed once it has been hashed. */
 static bool adopt(KilnStore *s, const char *digest, int fd, gint64 size)
 {
     uint8_t wanted[KILN_SHA256_SIZE], found[KILN_SHA256_SIZE];
@@ -79,8 +79,8 @@ int kiln_blob_open(KilnStore *s, const char *digest, guint64 *size, GError **err
     }
     if (fd >= 0)
         close(fd);
-    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND, "the store %s has no blob %s", s->root,
-                digest);
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND, "the store %s has no blob %s",
+                s->root, digest);
     return -1;
 }
 
@@ -92,7 +92,8 @@ bool kiln_blob_exists(KilnStore *s, const char *digest)
     return fd >= 0;
 }
 
-bool kiln_blob_commit(KilnStore *s, KilnWork *w, const char *name, const char *digest, GError **error)
+bool kiln_blob_commit(KilnStore *s, KilnWork *w, const char *name, const char *digest,
+                      GError **error)
 {
     const char *target = file_name(digest, error);
     struct stat st;
@@ -181,7 +182,8 @@ bool kiln_layer_blob_lookup(KilnStore *s, const char *diff_id, KilnLayerBlob *ou
 bool kiln_layer_blob_set(KilnStore *s, const char *diff_id, const KilnLayerBlob *b, GError **error)
 {
     kiln_database_lock(s->db);
-    bool ok = kiln_database_run(s->db, error, SQL_LAYER_BLOB_SET, "sss", diff_id, b->digest, b->media_type);
+    bool ok = kiln_database_run(s->db, error, SQL_LAYER_BLOB_SET, "sss", diff_id, b->digest,
+                                b->media_type);
     kiln_database_unlock(s->db);
     return ok;
 }

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define SCHEMA_VERSION 1
-#define BUSY_TIMEOUT 30000    /* milliseconds */
-#define CHECKPOINT_PAGES 8000 /* of 4 KiB; checkpoints are made when confirming, this is only a limit */
+#define BUSY_TIMEOUT 30000 /* milliseconds */
+#define CHECKPOINT_PAGES                                                                           \
+    8000 /* of 4 KiB; checkpoints are made when confirming, this is only a limit */
 
 static const char schema[] =
     "CREATE TABLE boots (id INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL);"
@@ -22,7 +23,8 @@ static const char schema[] =
     "    WITHOUT ROWID;"
     "CREATE TABLE layer_blobs (diff_id TEXT PRIMARY KEY, digest TEXT NOT NULL,"
     "    media_type TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE images (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,"
+    "CREATE TABLE images (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created INTEGER NOT "
+    "NULL,"
     "    source_digest TEXT, boot INTEGER NOT NULL);"
     "CREATE TABLE image_layers (image TEXT NOT NULL, position INTEGER NOT NULL,"
     "    layer INTEGER NOT NULL, PRIMARY KEY (image, position)) WITHOUT ROWID;"
@@ -51,10 +53,12 @@ static const char sweep[] =
 /* What a read may believe: confirmed rows and those of this boot. */
 #define VISIBLE(table, n) table ".boot IN (SELECT id FROM boots WHERE boots.boot IN ('', ?" #n "))"
 #define CONFIRM(table)                                                                             \
-    "UPDATE " table " SET boot = 0 WHERE boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
+    "UPDATE " table                                                                                \
+    " SET boot = 0 WHERE boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
 #define RECORD "key, content_key, layer, created, duration, name, parts"
 #define RECORD_LAYER                                                                               \
-    " AND (layer = 0 OR EXISTS (SELECT 1 FROM layers WHERE layers.id = layer AND " VISIBLE("layers", 2) "))"
+    " AND (layer = 0 OR EXISTS (SELECT 1 FROM layers WHERE layers.id = layer AND " VISIBLE(        \
+        "layers", 2) "))"
 
 static const char *const statements[SQL_N] = {
     [SQL_BOOT_INSERT] = "INSERT INTO boots (boot) VALUES (?1)",
@@ -65,16 +69,18 @@ static const char *const statements[SQL_N] = {
     [SQL_CONFIRM_BLOBS] = CONFIRM("blobs"),
     [SQL_CONFIRM_IMAGES] = CONFIRM("images"),
     [SQL_CONFIRM_RECORDS] = CONFIRM("records"),
-    [SQL_LAYER_INSERT] = "INSERT INTO layers (boot, created, size, entries) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_LAYER_INSERT] =
+        "INSERT INTO layers (boot, created, size, entries) VALUES (?1, ?2, ?3, ?4)",
     [SQL_LAYER_EXISTS] = "SELECT 1 FROM layers WHERE id = ?1 AND " VISIBLE("layers", 2),
     [SQL_LAYER_DIFF_ID] = "SELECT diff_id FROM layers WHERE id = ?1",
     [SQL_LAYER_SET_DIFF_ID] = "UPDATE layers SET diff_id = ?2 WHERE id = ?1",
-    [SQL_LAYER_BY_CHAIN] =
-        "SELECT id FROM layers WHERE chain_id = ?1 AND " VISIBLE("layers", 2) " ORDER BY id LIMIT 1",
+    [SQL_LAYER_BY_CHAIN] = "SELECT id FROM layers WHERE chain_id = ?1 AND " VISIBLE(
+        "layers", 2) " ORDER BY id LIMIT 1",
     [SQL_LAYER_SET_CHAIN] = "UPDATE layers SET chain_id = ?2 WHERE id = ?1",
     [SQL_TAR_SET] = "INSERT OR REPLACE INTO tars (layer, clamp, diff_id) VALUES (?1, ?2, ?3)",
     [SQL_TAR_DIFF_ID] = "SELECT diff_id FROM tars WHERE layer = ?1 AND clamp = ?2",
-    [SQL_TAR_CLAMP] = "SELECT clamp FROM tars WHERE layer = ?1 AND diff_id = ?2 ORDER BY clamp LIMIT 1",
+    [SQL_TAR_CLAMP] =
+        "SELECT clamp FROM tars WHERE layer = ?1 AND diff_id = ?2 ORDER BY clamp LIMIT 1",
     [SQL_BLOB_PUT] = "INSERT OR REPLACE INTO blobs (digest, size, boot) VALUES (?1, ?2, ?3)",
     [SQL_BLOB_SIZE] = "SELECT size FROM blobs WHERE digest = ?1 AND " VISIBLE("blobs", 2),
     [SQL_BLOB_DELETE] = "DELETE FROM blobs WHERE digest = ?1",
@@ -88,10 +94,10 @@ static const char *const statements[SQL_N] = {
     [SQL_IMAGE_EXISTS] = "SELECT 1 FROM images WHERE id = ?1 AND " VISIBLE("images", 2),
     [SQL_IMAGE_GET] =
         "SELECT id, created, source_digest FROM images WHERE id = ?1 AND " VISIBLE("images", 2),
-    [SQL_IMAGE_RANGE] = "SELECT id FROM images WHERE id >= ?1 AND id < ?2 AND " VISIBLE("images", 3)
-                        " LIMIT 2",
-    [SQL_IMAGE_BY_SOURCE] = "SELECT id FROM images WHERE source_digest = ?1 AND " VISIBLE("images", 2)
-                            " ORDER BY created DESC, seq DESC LIMIT 1",
+    [SQL_IMAGE_RANGE] =
+        "SELECT id FROM images WHERE id >= ?1 AND id < ?2 AND " VISIBLE("images", 3) " LIMIT 2",
+    [SQL_IMAGE_BY_SOURCE] = "SELECT id FROM images WHERE source_digest = ?1 AND " VISIBLE(
+        "images", 2) " ORDER BY created DESC, seq DESC LIMIT 1",
     [SQL_IMAGE_LIST] =
         "SELECT id FROM images WHERE " VISIBLE("images", 1) " ORDER BY created DESC, seq DESC",
     [SQL_IMAGE_DELETE] = "DELETE FROM images WHERE id = ?1",
@@ -181,7 +187,8 @@ static char *read_boot_id(void)
 
 static bool create_schema(KilnDatabase *d, bool network, GError **error)
 {
-    /* Nothing is lost if power fails now (user_version 0 is made anew), so do not wait for the disk. */
+    /* Nothing is lost if power fails now (user_version 0 is made anew), so do not wait for the
+     * disk. */
     if (!exec(d, "PRAGMA synchronous=OFF", error))
         return false;
     if (!network && sqlite3_exec(d->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK &&
@@ -223,7 +230,9 @@ static bool set_up(KilnDatabase *d, bool network, GError **error)
     }
     if (version == 0 && !create_schema(d, network, error))
         return false;
-    return exec(d, "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=" G_STRINGIFY(CHECKPOINT_PAGES), error);
+    return exec(
+        d, "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=" G_STRINGIFY(CHECKPOINT_PAGES),
+        error);
 }
 
 KilnDatabase *kiln_database_open(const char *root, bool network, GError **error)
@@ -260,8 +269,8 @@ void kiln_database_unlock(KilnDatabase *d)
     g_mutex_unlock(&d->mutex);
 }
 
-/* The newest generation of this boot, read anew in each transaction: another process may have confirmed
- * and begun the next one (kiln_database_mark()). */
+/* The newest generation of this boot, read anew in each transaction: another process may have
+ * confirmed and begun the next one (kiln_database_mark()). */
 static bool find_generation(KilnDatabase *d, GError **error)
 {
     g_autoptr(KilnQuery) q = kiln_database_query(d, SQL_BOOT_LAST, "b");
@@ -410,9 +419,11 @@ bool kiln_database_sweep(KilnDatabase *d, GError **error)
     return kiln_database_commit(d, error);
 }
 
-bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gpointer data, GError **error)
+bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gpointer data,
+                        GError **error)
 {
-    const char *sql = strcmp(table, "layers") == 0 ? "SELECT id FROM layers" : "SELECT digest FROM blobs";
+    const char *sql =
+        strcmp(table, "layers") == 0 ? "SELECT id FROM layers" : "SELECT digest FROM blobs";
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(d->db, sql, -1, &statement, NULL);
     if (code == SQLITE_OK)
@@ -449,7 +460,8 @@ bool kiln_database_confirm(KilnDatabase *d, gint64 mark, GError **error)
     }
     if (!kiln_database_commit(d, error))
         return false;
-    /* Emptying the WAL keeps the next open fast. Another kiln's reader may hold it: then it does so. */
+    /* Emptying the WAL keeps the next open fast. Another kiln's reader may hold it: then it does
+     * so. */
     sqlite3_busy_timeout(d->db, 0);
     sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(d->db, BUSY_TIMEOUT);

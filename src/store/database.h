@@ -1,5 +1,5 @@
-/* The store's SQLite database: one connection behind a mutex, its schema, and every statement, prepared
- * once. docs/store.md, "Tables" and "Durability". */
+/* The store's SQLite database: one connection behind a mutex, its schema, and every statement,
+ * prepared once. docs/store.md, "Tables" and "Durability". */
 #pragma once
 
 #include <glib.h>
@@ -61,15 +61,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDatabase, kiln_database_close)
 void kiln_database_lock(KilnDatabase *d);
 void kiln_database_unlock(KilnDatabase *d);
 
-/* A write transaction (BEGIN IMMEDIATE). Exactly one of commit and rollback must follow; a commit that
- * fails has rolled back. */
+/* A write transaction (BEGIN IMMEDIATE). Exactly one of commit and rollback must follow; a commit
+ * that fails has rolled back. */
 bool kiln_database_begin(KilnDatabase *d, GError **error);
 bool kiln_database_commit(KilnDatabase *d, GError **error);
 void kiln_database_rollback(KilnDatabase *d);
 
-/* Binds the arguments and returns the statement for stepping; kiln_query_end() resets it. One letter of
- * `types` for each parameter, in order: s text (NULL allowed), i gint64; without
- * an argument: b this boot's id, g its generation, which a written row carries (in a transaction only). */
+/* Binds the arguments and returns the statement for stepping; kiln_query_end() resets it. One
+ * letter of `types` for each parameter, in order: s text (NULL allowed), i gint64; without an
+ * argument: b this boot's id, g its generation, which a written row carries (in a transaction
+ * only). */
 sqlite3_stmt *kiln_database_query(KilnDatabase *d, KilnSql sql, const char *types, ...);
 void kiln_query_end(sqlite3_stmt *statement);
 typedef sqlite3_stmt KilnQuery;
@@ -87,10 +88,12 @@ gint64 kiln_database_last_id(const KilnDatabase *d);
 bool kiln_database_has_stale(KilnDatabase *d);
 /* Deletes them, and what depends on them. */
 bool kiln_database_sweep(KilnDatabase *d, GError **error);
-/* Calls func for the number or digest of every row of a table ("layers", "blobs"): what a sweep keeps. */
+/* Calls func for the number or digest of every row of a table ("layers", "blobs"): what a sweep
+ * keeps. */
 typedef void (*KilnKeyFunc)(const char *key, gpointer data);
-bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gpointer data, GError **error);
-/* Ends a generation of provisional rows: what is committed later belongs to the next. Returns its number,
- * 0 on error. After a syncfs, confirm() confirms it and those before. */
+bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gpointer data,
+                        GError **error);
+/* Ends a generation of provisional rows: what is committed later belongs to the next. Returns its
+ * number, 0 on error. After a syncfs, confirm() confirms it and those before. */
 gint64 kiln_database_mark(KilnDatabase *d, GError **error);
 bool kiln_database_confirm(KilnDatabase *d, gint64 mark, GError **error);

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-G_DEFINE_QUARK(kiln-store-error-quark, kiln_store_error)
+G_DEFINE_QUARK(kiln - store - error - quark, kiln_store_error)
 
 bool kiln_store_fail(GError **error, int errnum, const char *format, ...)
 {

@@ -40,8 +40,8 @@ static bool change(KilnStore *s, ChangeFunc func, gconstpointer data, GError **e
 
 static bool not_found(GError **error, const char *what)
 {
-    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND, "there is no image \"%s\" in the store",
-                what);
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND,
+                "there is no image \"%s\" in the store", what);
     return false;
 }
 
@@ -135,7 +135,8 @@ bool kiln_image_remove(KilnStore *s, const char *id, GError **error)
     return true;
 }
 
-/* Reads an image by its full ID, with the lock held; NULL if there is none (error unset) or on error. */
+/* Reads an image by its full ID, with the lock held; NULL if there is none (error unset) or on
+ * error. */
 static KilnImage *get(KilnStore *s, const char *id, GError **error)
 {
     g_autoptr(KilnImage) image = g_new0(KilnImage, 1);
@@ -170,10 +171,12 @@ static KilnImage *get(KilnStore *s, const char *id, GError **error)
     return g_steal_pointer(&image);
 }
 
-/* The one ID that begins with these hex digits: NULL if none does, or with an error if several do. */
+/* The one ID that begins with these hex digits: NULL if none does, or with an error if several do.
+ */
 static char *id_by_prefix(KilnStore *s, const char *text, GError **error)
 {
-    const char *hex = g_str_has_prefix(text, KILN_DIGEST_PREFIX) ? text + strlen(KILN_DIGEST_PREFIX) : text;
+    const char *hex =
+        g_str_has_prefix(text, KILN_DIGEST_PREFIX) ? text + strlen(KILN_DIGEST_PREFIX) : text;
     size_t length = strlen(hex);
     if (length < SHORTEST_PREFIX || length > 64 || strspn(hex, "0123456789abcdef") != length)
         return NULL;

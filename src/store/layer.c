@@ -1,5 +1,5 @@
-/* Layers: a directory and a manifest each, numbered by SQLite. docs/store.md, "How a thing comes into the
- * store". */
+/* Layers: a directory and a manifest each, numbered by SQLite. docs/store.md, "How a thing comes
+ * into the store". */
 #include "store/state.h"
 
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Moves "upper" to layers/N. Moving a directory to another parent needs write permission on it (its ".."
- * changes), which a root directory of mode 0555 refuses to a user without CAP_DAC_OVERRIDE. */
+/* Moves "upper" to layers/N. Moving a directory to another parent needs write permission on it (its
+ * ".." changes), which a root directory of mode 0555 refuses to a user without CAP_DAC_OVERRIDE. */
 static int move_directory(KilnStore *s, KilnWork *w, const char *name)
 {
     if (renameat2(w->fd, "upper", s->layers_fd, name, RENAME_NOREPLACE) == 0)
@@ -39,7 +39,8 @@ static bool move_into_place(KilnStore *s, KilnWork *w, gint64 layer, GError **er
             return false;
         result = move_directory(s, w, name);
     }
-    return result == 0 || kiln_store_fail(error, -result, "cannot create %s/layers/%s", s->root, name);
+    return result == 0 ||
+           kiln_store_fail(error, -result, "cannot create %s/layers/%s", s->root, name);
 }
 
 gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GError **error)
@@ -50,8 +51,9 @@ gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GErr
     kiln_database_lock(s->db);
     bool ok = kiln_database_begin(s->db, error);
     if (ok) {
-        ok = kiln_database_run(s->db, error, SQL_LAYER_INSERT, "giii", g_get_real_time() / G_USEC_PER_SEC,
-                               (gint64)kiln_manifest_size(manifest), (gint64)kiln_manifest_length(manifest));
+        ok = kiln_database_run(
+            s->db, error, SQL_LAYER_INSERT, "giii", g_get_real_time() / G_USEC_PER_SEC,
+            (gint64)kiln_manifest_size(manifest), (gint64)kiln_manifest_length(manifest));
         layer = kiln_database_last_id(s->db);
         ok = ok && move_into_place(s, w, layer, error);
         if (ok)
@@ -108,7 +110,8 @@ int kiln_layer_fd(KilnStore *s, gint64 layer, GError **error)
         snprintf(name, sizeof name, "%" G_GINT64_FORMAT, layer);
         fd = openat(s->layers_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)
-            g_hash_table_insert(s->layer_fds, g_memdup2(&layer, sizeof layer), GINT_TO_POINTER(fd + 1));
+            g_hash_table_insert(s->layer_fds, g_memdup2(&layer, sizeof layer),
+                                GINT_TO_POINTER(fd + 1));
         else
             kiln_store_fail(error, errno, "cannot open %s/layers/%s", s->root, name);
     }
@@ -118,7 +121,8 @@ int kiln_layer_fd(KilnStore *s, gint64 layer, GError **error)
 
 KilnView *kiln_layer_view(KilnStore *s, const gint64 *chain, guint n, GError **error)
 {
-    g_autoptr(GPtrArray) manifests = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_manifest_unref);
+    g_autoptr(GPtrArray) manifests =
+        g_ptr_array_new_with_free_func((GDestroyNotify)kiln_manifest_unref);
     for (guint i = 0; i < n; i++) {
         KilnManifest *m = kiln_layer_manifest(s, chain[i], error);
         if (m == NULL)
@@ -170,7 +174,8 @@ bool kiln_layer_set_diff_id(KilnStore *s, gint64 layer, const char *diff_id, GEr
     return ok;
 }
 
-bool kiln_layer_set_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp, const char *diff_id, GError **error)
+bool kiln_layer_set_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp, const char *diff_id,
+                                GError **error)
 {
     kiln_database_lock(s->db);
     bool ok = kiln_database_run(s->db, error, SQL_TAR_SET, "iis", layer, clamp, diff_id);

@@ -26,8 +26,8 @@ static bool read_map(const char *path, uint64_t id, IdMap *map, GError **error)
         uint64_t inside, outside, count;
         if (sscanf(*line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) != 3)
             continue;
-        g_string_append_printf(text, "%s%" PRIu64 ":%" PRIu64 ":%" PRIu64, text->len > 0 ? "," : "", inside,
-                               outside, count);
+        g_string_append_printf(text, "%s%" PRIu64 ":%" PRIu64 ":%" PRIu64, text->len > 0 ? "," : "",
+                               inside, outside, count);
         map->ids += count;
         if (id >= inside && id - inside < count)
             map->outer = (int64_t)(outside + (id - inside));
@@ -44,9 +44,10 @@ bool kiln_owner_find(KilnOwner *owner, GError **error)
     if (ok) {
         bool recorded = geteuid() != 0 || uids.ids == 1;
         owner->owners = recorded ? KILN_OWNERS_RECORDED : KILN_OWNERS_REAL;
-        owner->text = g_strdup_printf(KILN_VERSION_MAGIC "%d\nowner %" PRId64 "\nuids %s\ngids %s\nowners %s\n",
-                                      KILN_STORE_FORMAT, uids.outer, recorded ? "self" : uids.text,
-                                      recorded ? "self" : gids.text, recorded ? "recorded" : "real");
+        owner->text = g_strdup_printf(
+            KILN_VERSION_MAGIC "%d\nowner %" PRId64 "\nuids %s\ngids %s\nowners %s\n",
+            KILN_STORE_FORMAT, uids.outer, recorded ? "self" : uids.text,
+            recorded ? "self" : gids.text, recorded ? "recorded" : "real");
     }
     g_free(uids.text);
     g_free(gids.text);
@@ -107,6 +108,7 @@ bool kiln_owner_check(const KilnOwner *owner, const char *found, const char *roo
                     root, fields[i].what, theirs != NULL ? theirs : "(none)", ours, root);
         return false;
     }
-    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_CORRUPT, "%s/version has been altered", root);
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_CORRUPT, "%s/version has been altered",
+                root);
     return false;
 }

@@ -11,10 +11,11 @@ typedef struct {
     char *text; /* what `version` must hold for the calling process */
 } KilnOwner;
 
-/* Finds the calling process's owner, id maps and ownership mode (/proc/self/uid_map, user_namespaces(7)). */
+/* Finds the calling process's owner, id maps and ownership mode (/proc/self/uid_map,
+ * user_namespaces(7)). */
 bool kiln_owner_find(KilnOwner *owner, GError **error);
 void kiln_owner_clear(KilnOwner *owner);
 
-/* Whether a store whose `version` file holds `found` is the owner's; else VERSION, MISMATCH or CORRUPT
- * with what to do. */
+/* Whether a store whose `version` file holds `found` is the owner's; else VERSION, MISMATCH or
+ * CORRUPT with what to do. */
 bool kiln_owner_check(const KilnOwner *owner, const char *found, const char *root, GError **error);

@@ -44,8 +44,8 @@ bool kiln_record_put(KilnStore *s, const KilnRecord *r, GError **error)
 {
     kiln_database_lock(s->db);
     bool ok = kiln_database_begin(s->db, error);
-    if (ok && kiln_database_run(s->db, error, SQL_RECORD_PUT, "ssiiissg", r->key, r->content_key, r->layer,
-                                r->created, r->duration, r->name, r->parts)) {
+    if (ok && kiln_database_run(s->db, error, SQL_RECORD_PUT, "ssiiissg", r->key, r->content_key,
+                                r->layer, r->created, r->duration, r->name, r->parts)) {
         ok = kiln_database_commit(s->db, error);
     } else if (ok) {
         kiln_database_rollback(s->db);

@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 /* In this order: records before what they name; what says that this is a store comes last. */
-static const char *const contents[] = {"store.db-wal", "store.db-shm", "store.db-journal", "store.db",
-                                       "tmp",          "layers",       "manifests",        "blobs",
-                                       "index",        "stub",         "version.new",      "version",
+static const char *const contents[] = {"store.db-wal", "store.db-shm", "store.db-journal",
+                                       "store.db",     "tmp",          "layers",
+                                       "manifests",    "blobs",        "index",
+                                       "stub",         "version.new",  "version",
                                        "lock"};
 
 static bool is_store(int fd)
@@ -25,6 +26,10 @@ static bool is_store(int fd)
     return n == (ssize_t)strlen(KILN_VERSION_MAGIC) && strcmp(magic, KILN_VERSION_MAGIC) == 0;
 }
 
+/* How long to wait for others to leave: 10 s in steps of 50 ms. */
+#define CONFIRM_TRIES 200
+#define CONFIRM_WAIT 50000
+
 static bool remove_contents(int fd, const char *root, GError **error)
 {
     int lock = openat(fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -32,6 +37,10 @@ static bool remove_contents(int fd, const char *root, GError **error)
         return kiln_store_fail(error, errno, "cannot open %s/lock", root);
     bool ok = true;
     int result = kiln_lock_set(lock, KILN_LOCK_USE, F_WRLCK, false);
+    for (int tries = 0; result == -EAGAIN && tries < CONFIRM_TRIES; tries++) {
+        g_usleep(CONFIRM_WAIT); /* a build that has just ended may be confirming its records */
+        result = kiln_lock_set(lock, KILN_LOCK_USE, F_WRLCK, false);
+    }
     if (result == -EAGAIN) {
         g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_BUSY,
                     "another kiln is using the store %s; try again when it has ended", root);
@@ -57,7 +66,8 @@ bool kiln_store_reset(const char *root, GError **error)
     if (!is_store(fd)) {
         close(fd);
         g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND,
-                    "%s is not a kiln store (it has no version file of kiln); nothing was removed", absolute);
+                    "%s is not a kiln store (it has no version file of kiln); nothing was removed",
+                    absolute);
         return false;
     }
     bool ok = remove_contents(fd, absolute, error);

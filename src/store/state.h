@@ -39,7 +39,8 @@ void kiln_session_close(KilnStore *s);
 /* Removes the folders in tmp/ whose processes are gone. */
 bool kiln_session_clean(KilnStore *s, GError **error);
 
-/* src/store/sweep.c: removes the rows of other boots, and files without a row. Needs the store exclusively. */
+/* src/store/sweep.c: removes the rows of other boots, and files without a row. Needs the store
+ * exclusively. */
 bool kiln_store_sweep(KilnStore *s, GError **error);
 
 /* Byte ranges of `lock`. kind: F_RDLCK, F_WRLCK, F_UNLCK. Returns 0 or a negative errno; -EAGAIN if

@@ -23,13 +23,16 @@ int kiln_lock_set(int fd, KilnLockByte byte, short kind, bool wait)
     return 0;
 }
 
-/* File systems on which a WAL's shared memory is not shared (sqlite.org/wal.html); numbers from statfs(2). */
+/* File systems on which a WAL's shared memory is not shared (sqlite.org/wal.html); numbers from
+ * statfs(2). */
 static bool on_network(int fd)
 {
     static const guint32 network[] = {
-        0x6969 /* NFS */,        0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */, 0x517b /* SMB */,
-        0x01021997 /* 9P */,     0x00c36400 /* Ceph */, 0x0bd00bd0 /* Lustre */,
-        0x47504653 /* GPFS */,   0x5346414f /* AFS */,  0x7461636f /* OCFS2 */,
+        0x6969 /* NFS */,        0xff534d42 /* CIFS */,
+        0xfe534d42 /* SMB2 */,   0x517b /* SMB */,
+        0x01021997 /* 9P */,     0x00c36400 /* Ceph */,
+        0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */,
+        0x5346414f /* AFS */,    0x7461636f /* OCFS2 */,
         0x01161970 /* GFS2 */,   0x65735546 /* FUSE: sshfs, glusterfs, s3fs */,
         0x19830326 /* BeeGFS */,
     };
@@ -52,7 +55,8 @@ static void raise_fd_limit(void)
     }
 }
 
-/* Opens root/lock and takes its use byte. A reset may remove the file in between: then try again. */
+/* Opens root/lock and takes its use byte. A reset may remove the file in between: then try again.
+ */
 static bool take_lock(KilnStore *s, KilnStoreAccess access, GError **error)
 {
     short kind = access == KILN_STORE_EXCLUSIVE ? F_WRLCK : F_RDLCK;
@@ -77,7 +81,8 @@ static bool take_lock(KilnStore *s, KilnStoreAccess access, GError **error)
         close(s->lock_fd);
         s->lock_fd = -1;
     }
-    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_BUSY, "the store %s is being removed", s->root);
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_BUSY, "the store %s is being removed",
+                s->root);
     return false;
 }
 
@@ -106,10 +111,22 @@ static char *read_version(KilnStore *s, GError **error)
 /* Refuses to make a store among things that are not kiln's. */
 static bool check_empty(KilnStore *s, GError **error)
 {
-    static const char *const ours[] = {".",     "..",       "lock",         "version.new", "layers",
-                                       "manifests", "blobs", "tmp",          "index",       "stub",
-                                       "store.db",  "store.db-wal", "store.db-shm", "store.db-journal",
-                                       "lost+found", NULL};
+    static const char *const ours[] = {".",
+                                       "..",
+                                       "lock",
+                                       "version.new",
+                                       "layers",
+                                       "manifests",
+                                       "blobs",
+                                       "tmp",
+                                       "index",
+                                       "stub",
+                                       "store.db",
+                                       "store.db-wal",
+                                       "store.db-shm",
+                                       "store.db-journal",
+                                       "lost+found",
+                                       NULL};
     int fd = openat(s->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (d == NULL) {
@@ -123,10 +140,11 @@ static bool check_empty(KilnStore *s, GError **error)
     while (ok && (e = readdir(d)) != NULL) {
         ok = g_strv_contains(ours, e->d_name);
         if (!ok)
-            g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_MISMATCH,
-                        "%s is not empty and not a kiln store (it holds \"%s\"); name an empty or new "
-                        "directory with --root or KILN_ROOT",
-                        s->root, e->d_name);
+            g_set_error(
+                error, KILN_STORE_ERROR, KILN_STORE_ERROR_MISMATCH,
+                "%s is not empty and not a kiln store (it holds \"%s\"); name an empty or new "
+                "directory with --root or KILN_ROOT",
+                s->root, e->d_name);
     }
     closedir(d);
     return ok;
@@ -143,13 +161,16 @@ static bool make_directory(KilnStore *s, const char *name, mode_t mode, GError *
  * explicitly: the umask must not show in an image. */
 static bool make_stub(KilnStore *s, GError **error)
 {
-    static const char *const directories[] = {"stub", "stub/proc", "stub/sys", "stub/dev", "stub/etc"};
-    static const char *const files[] = {"stub/etc/hosts", "stub/etc/resolv.conf", "stub/etc/hostname"};
+    static const char *const directories[] = {"stub", "stub/proc", "stub/sys", "stub/dev",
+                                              "stub/etc"};
+    static const char *const files[] = {"stub/etc/hosts", "stub/etc/resolv.conf",
+                                        "stub/etc/hostname"};
     for (gsize i = 0; i < G_N_ELEMENTS(directories); i++) {
         if (!make_directory(s, directories[i], 0755, error))
             return false;
         if (fchmodat(s->root_fd, directories[i], 0755, 0) < 0)
-            return kiln_store_fail(error, errno, "cannot change the mode of %s/%s", s->root, directories[i]);
+            return kiln_store_fail(error, errno, "cannot change the mode of %s/%s", s->root,
+                                   directories[i]);
     }
     for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
         int fd = openat(s->root_fd, files[i], O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -166,7 +187,8 @@ static bool make_stub(KilnStore *s, GError **error)
 
 static bool write_version(KilnStore *s, const char *text, GError **error)
 {
-    int fd = openat(s->root_fd, "version.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(s->root_fd, "version.new",
+                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return kiln_store_fail(error, errno, "cannot create %s/version", s->root);
     size_t length = strlen(text);
@@ -189,7 +211,8 @@ static bool write_version(KilnStore *s, const char *text, GError **error)
 /* Makes what is missing; `version` comes last, so that its presence means the rest is there. */
 static bool create(KilnStore *s, const KilnOwner *owner, GError **error)
 {
-    static const char *const directories[] = {"layers", "manifests", "blobs", "blobs/sha256", "tmp", "index"};
+    static const char *const directories[] = {"layers",       "manifests", "blobs",
+                                              "blobs/sha256", "tmp",       "index"};
     int result = kiln_lock_set(s->lock_fd, KILN_LOCK_CREATE, F_WRLCK, true);
     if (result < 0)
         return kiln_store_fail(error, -result, "cannot lock %s/lock", s->root);
@@ -252,7 +275,7 @@ static bool open_folders(KilnStore *s, GError **error)
         int *fd;
         int flags;
     } folders[] = {
-        {"layers", &s->layers_fd, O_PATH},     {"manifests", &s->manifests_fd, O_PATH},
+        {"layers", &s->layers_fd, O_PATH},      {"manifests", &s->manifests_fd, O_PATH},
         {"blobs/sha256", &s->blobs_fd, O_PATH}, {"tmp", &s->tmp_fd, O_RDONLY},
         {"stub", &s->stub_fd, O_PATH},
     };
@@ -260,13 +283,16 @@ static bool open_folders(KilnStore *s, GError **error)
         *folders[i].fd = openat(s->root_fd, folders[i].name,
                                 folders[i].flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (*folders[i].fd < 0)
-            return kiln_store_fail(error, errno, "cannot open %s/%s; the store is damaged, remove it with "
-                                   "\"kiln reset\"", s->root, folders[i].name);
+            return kiln_store_fail(error, errno,
+                                   "cannot open %s/%s; the store is damaged, remove it with "
+                                   "\"kiln reset\"",
+                                   s->root, folders[i].name);
     }
     return true;
 }
 
-/* Rows of another boot are worth an exclusive lock, but not waiting for it: they are not believed anyway. */
+/* Rows of another boot are worth an exclusive lock, but not waiting for it: they are not believed
+ * anyway. */
 static bool sweep_if_alone(KilnStore *s, KilnStoreAccess access, GError **error)
 {
     kiln_database_lock(s->db);

@@ -3,7 +3,8 @@
  *
  *     version, store.db (SQLite), lock         layers/N (directories), manifests/N
  *     blobs/sha256/HEX                         tmp/… (work in progress, one folder a unit of work)
- *     index/… (stat indexes)                   stub (the lowest layer of every RUN: empty mount points)
+ *     index/… (stat indexes)                   stub (the lowest layer of every RUN: empty mount
+ * points)
  *
  * A KilnStore may be used by several threads. */
 #pragma once
@@ -14,11 +15,11 @@
 #define KILN_STORE_ERROR (kiln_store_error_quark())
 GQuark kiln_store_error_quark(void);
 typedef enum {
-    KILN_STORE_ERROR_IO,       /* the file system refused; message names the path */
-    KILN_STORE_ERROR_SPACE,    /* disk or quota full */
+    KILN_STORE_ERROR_IO,         /* the file system refused; message names the path */
+    KILN_STORE_ERROR_SPACE,      /* disk or quota full */
     KILN_STORE_ERROR_PERMISSION, /* the store's directory cannot be written by this user */
-    KILN_STORE_ERROR_MISMATCH, /* made by another user, id map or ownership mode */
-    KILN_STORE_ERROR_VERSION,  /* made by a newer kiln */
+    KILN_STORE_ERROR_MISMATCH,   /* made by another user, id map or ownership mode */
+    KILN_STORE_ERROR_VERSION,    /* made by a newer kiln */
     KILN_STORE_ERROR_CORRUPT,
     KILN_STORE_ERROR_NOT_FOUND,
     KILN_STORE_ERROR_BUSY, /* exclusive access while another kiln runs */
@@ -32,9 +33,9 @@ typedef enum {
 } KilnStoreAccess;
 
 /* Opens the store at root, creating it (mode 0700) if need be. The ownership mode is found from the
- * caller's id map (one id: RECORDED) and must be that of the store. Removes work in progress that dead
- * processes left (each unit of work holds an OFD lock), and step records of another boot that no
- * syncfs confirmed. */
+ * caller's id map (one id: RECORDED) and must be that of the store. Removes work in progress that
+ * dead processes left (each unit of work holds an OFD lock), and step records of another boot that
+ * no syncfs confirmed. */
 KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **error);
 void kiln_store_close(KilnStore *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnStore, kiln_store_close)
@@ -44,18 +45,20 @@ KilnOwners kiln_store_owners(const KilnStore *s);
 /* Flushes the file system once and confirms this boot's records. Takes as long as the disk does. */
 bool kiln_store_confirm(KilnStore *s, GError **error);
 
-/* --- Work in progress: a folder in tmp/, removed by kiln_work_free() unless committed ---------------- */
+/* --- Work in progress: a folder in tmp/, removed by kiln_work_free() unless committed
+ * ---------------- */
 typedef struct KilnWork KilnWork;
 KilnWork *kiln_work_new(KilnStore *s, GError **error);
 void kiln_work_free(KilnWork *w);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnWork, kiln_work_free)
 int kiln_work_fd(const KilnWork *w);
 const char *kiln_work_path(const KilnWork *w); /* absolute */
-/* Creates a subdirectory, mode 0755, and returns an fd (O_RDONLY|O_DIRECTORY) that the work owns; -1 on
- * error. "upper" is what kiln_layer_commit() takes. */
+/* Creates a subdirectory, mode 0755, and returns an fd (O_RDONLY|O_DIRECTORY) that the work owns;
+ * -1 on error. "upper" is what kiln_layer_commit() takes. */
 int kiln_work_mkdir(KilnWork *w, const char *name, GError **error);
 
-/* --- Layers ------------------------------------------------------------------------------------------ */
+/* --- Layers
+ * ------------------------------------------------------------------------------------------ */
 /* Renames the work's "upper" to layers/N and writes its manifest. Returns N, or 0 on error. */
 gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GError **error);
 /* The manifest, read once and kept; unref it. NULL on error. */
@@ -68,12 +71,14 @@ KilnView *kiln_layer_view(KilnStore *s, const gint64 *chain, guint n, GError **e
 int kiln_store_layers_fd(const KilnStore *s);
 int kiln_store_stub_fd(const KilnStore *s);
 
-/* The diffID of a layer ("sha256:…" of its uncompressed tar), NULL if not computed yet; g_free(). Set it only
- * for a layer that came with an image; what kiln_layer_digest() computes is recorded below. */
+/* The diffID of a layer ("sha256:…" of its uncompressed tar), NULL if not computed yet; g_free().
+ * Set it only for a layer that came with an image; what kiln_layer_digest() computes is recorded
+ * below. */
 char *kiln_layer_diff_id(KilnStore *s, gint64 layer);
 bool kiln_layer_set_diff_id(KilnStore *s, gint64 layer, const char *diff_id, GError **error);
-/* The same for the tar that kiln_tar_write() makes of a layer with this clamp (-1: none). A layer whose diffID
- * was set above came in a tar of its own and has that one, whatever the clamp. NULL if not known. */
+/* The same for the tar that kiln_tar_write() makes of a layer with this clamp (-1: none). A layer
+ * whose diffID was set above came in a tar of its own and has that one, whatever the clamp. NULL if
+ * not known. */
 char *kiln_layer_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp);
 bool kiln_layer_set_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp, const char *diff_id,
                                 GError **error);
@@ -83,15 +88,18 @@ bool kiln_layer_tar_clamp(KilnStore *s, gint64 layer, const char *diff_id, gint6
 gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id);
 bool kiln_layer_set_chain(KilnStore *s, gint64 layer, const char *chain_id, GError **error);
 
-/* --- Blobs ------------------------------------------------------------------------------------------- */
+/* --- Blobs
+ * ------------------------------------------------------------------------------------------- */
 /* A read-only fd, or -1 with NOT_FOUND. *size may be NULL. */
 int kiln_blob_open(KilnStore *s, const char *digest, guint64 *size, GError **error);
 bool kiln_blob_exists(KilnStore *s, const char *digest);
 /* The absolute path of blobs/sha256 (kiln-remote --have); borrowed. */
 const char *kiln_blob_directory(const KilnStore *s);
 /* Puts a file of the work folder in place as the blob of this digest (known to be right). */
-bool kiln_blob_commit(KilnStore *s, KilnWork *w, const char *name, const char *digest, GError **error);
-bool kiln_blob_put_bytes(KilnStore *s, const void *bytes, gsize size, char **digest, GError **error);
+bool kiln_blob_commit(KilnStore *s, KilnWork *w, const char *name, const char *digest,
+                      GError **error);
+bool kiln_blob_put_bytes(KilnStore *s, const void *bytes, gsize size, char **digest,
+                         GError **error);
 
 /* Which blob carries a layer: by diffID. */
 typedef struct {
@@ -99,10 +107,12 @@ typedef struct {
     guint64 size;
 } KilnLayerBlob;
 void kiln_layer_blob_clear(KilnLayerBlob *b);
-bool kiln_layer_blob_lookup(KilnStore *s, const char *diff_id, KilnLayerBlob *out); /* and it exists */
+bool kiln_layer_blob_lookup(KilnStore *s, const char *diff_id,
+                            KilnLayerBlob *out); /* and it exists */
 bool kiln_layer_blob_set(KilnStore *s, const char *diff_id, const KilnLayerBlob *b, GError **error);
 
-/* --- Images ------------------------------------------------------------------------------------------ */
+/* --- Images
+ * ------------------------------------------------------------------------------------------ */
 typedef struct {
     char *id;       /* digest of the config blob: the image ID */
     char **names;   /* canonical: "docker.io/library/busybox:latest"; may be empty */
@@ -117,23 +127,26 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnImage, kiln_image_free)
 bool kiln_image_put(KilnStore *s, const char *id, const char *name, const gint64 *chain, guint n,
                     const char *source_digest, GError **error);
 bool kiln_image_tag(KilnStore *s, const char *id, const char *name, GError **error);
-/* By canonical name, image ID, or an ID prefix of 4 hex digits or more (ambiguous: error). NOT_FOUND. */
+/* By canonical name, image ID, or an ID prefix of 4 hex digits or more (ambiguous: error).
+ * NOT_FOUND. */
 KilnImage *kiln_image_lookup(KilnStore *s, const char *name_or_id, GError **error);
 /* By "NAME@sha256:…": an image whose source digest this is. */
 KilnImage *kiln_image_by_source(KilnStore *s, const char *digest);
 GPtrArray *kiln_image_list(KilnStore *s, GError **error); /* KilnImage*, newest first */
 bool kiln_image_untag(KilnStore *s, const char *name, GError **error);
-bool kiln_image_remove(KilnStore *s, const char *id, GError **error); /* with all names; config blob too */
+bool kiln_image_remove(KilnStore *s, const char *id,
+                       GError **error); /* with all names; config blob too */
 
-/* --- Step records ------------------------------------------------------------------------------------ */
+/* --- Step records
+ * ------------------------------------------------------------------------------------ */
 typedef struct {
     char *key;         /* definition key, "sha256:…" */
     char *content_key; /* or NULL */
     gint64 layer;
-    gint64 created;    /* seconds */
-    gint64 duration;   /* microseconds that the step took when it ran */
-    char *name;        /* "RUN npm install" */
-    char *parts;       /* JSON: what the key was made of, for kiln why */
+    gint64 created;  /* seconds */
+    gint64 duration; /* microseconds that the step took when it ran */
+    char *name;      /* "RUN npm install" */
+    char *parts;     /* JSON: what the key was made of, for kiln why */
 } KilnRecord;
 void kiln_record_clear(KilnRecord *r);
 /* True if there is one whose layer exists. */
@@ -141,6 +154,6 @@ bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out);
 bool kiln_record_by_content(KilnStore *s, const char *content_key, KilnRecord *out);
 bool kiln_record_put(KilnStore *s, const KilnRecord *r, GError **error);
 
-/* Deletes everything in the store's directory that is kiln's, and the directory. Refuses one that has no
- * `version` file of kiln. */
+/* Deletes everything in the store's directory that is kiln's, and the directory. Refuses one that
+ * has no `version` file of kiln. */
 bool kiln_store_reset(const char *root, GError **error);

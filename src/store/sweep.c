@@ -14,7 +14,8 @@ static void keep(const char *key, gpointer set)
     g_hash_table_add(set, g_strdup(colon != NULL ? colon + 1 : key));
 }
 
-static bool remove_others(KilnStore *s, int dirfd, const char *what, GHashTable *keys, GError **error)
+static bool remove_others(KilnStore *s, int dirfd, const char *what, GHashTable *keys,
+                          GError **error)
 {
     int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);

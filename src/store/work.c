@@ -10,8 +10,9 @@
 
 #define LOCK_SUFFIX ".lock"
 
-/* Creates and locks tmp/ID.lock for a fresh ID. The lock comes before the folder, so that a cleaner never
- * sees a folder whose lock it could have. It may catch the file in between: then the name is gone. */
+/* Creates and locks tmp/ID.lock for a fresh ID. The lock comes before the folder, so that a cleaner
+ * never sees a folder whose lock it could have. It may catch the file in between: then the name is
+ * gone. */
 static bool make_session(KilnStore *s, GError **error)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
@@ -23,7 +24,8 @@ static bool make_session(KilnStore *s, GError **error)
         if (fd < 0)
             return kiln_store_fail(error, errno, "cannot create %s/tmp/%s", s->root, lock);
         struct stat st;
-        if (kiln_lock_set(fd, KILN_LOCK_USE, F_WRLCK, false) < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0) {
+        if (kiln_lock_set(fd, KILN_LOCK_USE, F_WRLCK, false) < 0 || fstat(fd, &st) < 0 ||
+            st.st_nlink == 0) {
             close(fd);
             continue;
         }
@@ -35,11 +37,13 @@ static bool make_session(KilnStore *s, GError **error)
         }
         s->session_lock_fd = fd;
         s->session = g_steal_pointer(&name);
-        s->session_fd = openat(s->tmp_fd, s->session, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        s->session_fd =
+            openat(s->tmp_fd, s->session, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return s->session_fd >= 0 ||
                kiln_store_fail(error, errno, "cannot open %s/tmp/%s", s->root, s->session);
     }
-    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_IO, "cannot create a folder in %s/tmp", s->root);
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_IO, "cannot create a folder in %s/tmp",
+                s->root);
     return false;
 }
 
@@ -71,8 +75,9 @@ static bool clean_one(KilnStore *s, const char *name, GError **error)
     g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
     int fd = openat(s->tmp_fd, lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
-        return errno == ENOENT ? kiln_remove_tree(s->tmp_fd, name, error)
-                               : kiln_store_fail(error, errno, "cannot open %s/tmp/%s", s->root, lock);
+        return errno == ENOENT
+                   ? kiln_remove_tree(s->tmp_fd, name, error)
+                   : kiln_store_fail(error, errno, "cannot open %s/tmp/%s", s->root, lock);
     bool ok = true;
     if (kiln_lock_set(fd, KILN_LOCK_USE, F_WRLCK, false) == 0)
         ok = remove_session(s, name, error);

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HOLE_SIZE = 64 * 1024 };
-
 void kiln_sparse_hash(KilnHash *hash, uint64_t size)
 {
     static const char zeros[4096];
@@ -40,8 +38,8 @@ bool kiln_sparse_write(int fd, const char *bytes, size_t size, uint64_t offset)
 {
     size_t begin = 0, end = 0; /* what is to be written at once */
     while (end < size) {
-        size_t n = MIN(size - end, (size_t)HOLE_SIZE);
-        if (n == HOLE_SIZE && is_zero(bytes + end, n)) {
+        size_t n = MIN(size - end, (size_t)KILN_HOLE_SIZE);
+        if (n == KILN_HOLE_SIZE && is_zero(bytes + end, n)) {
             if (!write_at(fd, bytes + begin, end - begin, offset + begin))
                 return false;
             begin = end + n;

@@ -3,6 +3,8 @@
 
 #include "tree/digest.h"
 
+enum { KILN_HOLE_SIZE = 64 * 1024 }; /* the shortest run of zeros that is left out */
+
 /* Feeds this many zero bytes to the hash. */
 void kiln_sparse_hash(KilnHash *hash, uint64_t size);
 

@@ -20,7 +20,7 @@
 
 enum { MAX_SYMLINKS = 40 };
 /* What an archive can make us keep in memory, and how large a (sparse) file it can claim. */
-static const uint64_t max_metadata = UINT64_C(1) << 30, max_file_size = UINT64_C(1) << 40;
+static const uint64_t max_metadata = UINT64_C(1) << 30, max_file_size = UINT64_C(1) << 38;
 enum { METADATA_PER_ENTRY = 256 };
 
 typedef struct {
@@ -41,6 +41,7 @@ typedef struct {
     GString *name; /* of the current entry, clean */
     uint32_t last_group;
     uint64_t metadata; /* bytes kept so far */
+    uint64_t holes;    /* bytes hashed so far that the archive did not hold */
 } Untar;
 
 static la_ssize_t read_stream(struct archive *a, void *data, const void **buffer)
@@ -238,6 +239,17 @@ static bool set_archive_error(Untar *u, GError **error)
     return refuse(error, u->name->len ? u->name->str : "/", "%s", text ? text : "damaged");
 }
 
+/* Zeros that cost the archive nothing cost us the time to hash them. */
+static bool read_hole(Untar *u, const KilnEntry *e, uint64_t size, GError **error)
+{
+    u->holes += size;
+    if (u->holes > max_file_size)
+        return refuse(error, e->path, "the sparse files of the archive exceed %u GiB",
+                      (unsigned)(max_file_size >> 30));
+    kiln_sparse_hash(u->hash, size);
+    return true;
+}
+
 /* Copies the content of the current entry to fd and e->digest. */
 static bool read_content(Untar *u, KilnEntry *e, int fd, GError **error)
 {
@@ -256,7 +268,8 @@ static bool read_content(Untar *u, KilnEntry *e, int fd, GError **error)
         if (offset < 0 || (uint64_t)offset < position || (uint64_t)offset > e->size ||
             size > e->size - (uint64_t)offset)
             return refuse(error, e->path, "its content does not fit its size");
-        kiln_sparse_hash(u->hash, (uint64_t)offset - position);
+        if (!read_hole(u, e, (uint64_t)offset - position, error))
+            return false;
         kiln_hash_update(u->hash, block, size);
         if (!kiln_sparse_write(fd, block, size, (uint64_t)offset)) {
             g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_IO, "cannot write “%s”: %s",
@@ -265,11 +278,12 @@ static bool read_content(Untar *u, KilnEntry *e, int fd, GError **error)
         }
         position = (uint64_t)offset + size;
     }
-    kiln_sparse_hash(u->hash, e->size - position);
+    if (!read_hole(u, e, e->size - position, error))
+        return false;
     kiln_hash_finish(u->hash, e->digest);
     e->has_digest = true;
-    /* What kiln_sparse_write() left out at the end. */
-    if (e->size && ftruncate(fd, (off_t)e->size) < 0) {
+    /* A hole may be what the file ends with. */
+    if ((position < e->size || e->size >= KILN_HOLE_SIZE) && ftruncate(fd, (off_t)e->size) < 0) {
         g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_IO, "cannot write “%s”: %s", u->name->str,
                     g_strerror(errno));
         return false;

@@ -31,7 +31,7 @@ typedef struct {
 static la_ssize_t write_sink(struct archive *a, void *data, const void *buffer, size_t size)
 {
     Sink *s = data;
-    if (s->closed) /* freeing the archive writes its end, and must to free all of it */
+    if (s->closed) /* libarchive writes the end when it frees a broken archive too */
         return (la_ssize_t)size;
     if (!s->error && s->write(s->data, buffer, size, &s->error))
         return (la_ssize_t)size;

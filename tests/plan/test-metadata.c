@@ -102,8 +102,6 @@ static void test_warnings(void)
         const char *instructions, *rule, *part;
         guint line;
     } table[] = {
-        {"CMD a\nCMD b", "MultipleInstructionsDisallowed", "Multiple CMD instructions", 2},
-        {"CMD a", "JSONArgsRecommended", "recommended for CMD", 2},
         {"EXPOSE 80/TCP", "ExposeProtoCasing", "80/TCP", 2},
         {"EXPOSE 80:80", "ExposeInvalidFormat", "80:80", 2},
     };
@@ -131,7 +129,6 @@ static void test_refused(void)
         {"STOPSIGNAL SIGNOTHING", "unknown signal \"SIGNOTHING\""},
         {"STOPSIGNAL 0", "unknown signal"},
         {"VOLUME $NOTHING", "expands to nothing"},
-        {"HEALTHCHECK --interval=10us CMD x", "less than the shortest"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
         g_auto(Fixture) f = {0};

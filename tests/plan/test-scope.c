@@ -157,7 +157,7 @@ static void test_refused(void)
     static const struct {
         const char *text, *part;
     } table[] = {
-        {"FROM alpine\nENV A=${B?is needed}\n", "Dockerfile:2:"},
+        {"FROM alpine\nENV A=${B?no}\n", "Dockerfile:2:"},
         {"FROM alpine\nENV A=${\n", "Dockerfile:2:"},
         {"FROM alpine\nWORKDIR ${X:?no}\n", "Dockerfile:2:9: "},
         {"ARG A=${B?no}\nFROM alpine\n", "Dockerfile:1:"},

@@ -268,7 +268,7 @@ static void test_base_not_there(void)
         g_assert_true(g_str_has_prefix(f.error->message, "Dockerfile:2:6: missing: not found\n"));
     }
     g_auto(Fixture) f = {0};
-    fixture_plan(&f, "FROM UPPER/case:1\n");
+    fixture_plan(&f, "FROM alpine:no:such\n");
     g_assert_nonnull(f.error);
     g_assert_true(g_str_has_prefix(f.error->message, "Dockerfile:1:6: "));
     g_assert_cmpstr(f.asked->str, ==, "");

@@ -160,8 +160,8 @@ static void test_copy(void)
 {
     g_auto(Fixture) f = {0};
     fixture_good(&f, "FROM app\nARG U=me\n"
-                     "COPY --chown=$U:1 --chmod=0755 --link --exclude=*.o --exclude=tmp a \"b c\" "
-                     "d*/ /dest/\n"
+                     "COPY --chown=$U:1 --chmod=0755 --link --exclude=*.o --exclude=tmp [\"a\", "
+                     "\"b c\", \"d*/\", \"/dest/\"]\n"
                      "ADD x.tar /\nADD --unpack=false y.tar /\n");
     const KilnStep *copy = step(&f, 1);
     g_assert_cmpint(copy->kind, ==, KILN_STEP_COPY);

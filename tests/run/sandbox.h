@@ -342,6 +342,9 @@ static inline void become_builder(Setup setup)
     g_assert_no_errno(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
 }
 
+/* Of LeakSanitizer, if it is linked: looks for leaks now, since _exit() does not. */
+__attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
+
 typedef struct {
     Setup setup;
     void (*run)(Sandbox *s);
@@ -369,7 +372,7 @@ static inline void run_as_builder(gconstpointer data)
         test->run(&s);
         sandbox_clear(&s);
         fflush(NULL);
-        _exit(0);
+        _exit(__lsan_do_recoverable_leak_check ? __lsan_do_recoverable_leak_check() : 0);
     }
     g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
     if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)

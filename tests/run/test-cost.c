@@ -26,7 +26,7 @@ static void test_cost(Sandbox *s)
     g_test_message("a step: median %.2f ms, fastest %.2f, slowest %.2f",
                    (double)times[RUNS / 2] / 1e3, (double)times[0] / 1e3,
                    (double)times[RUNS - 1] / 1e3);
-    g_assert_cmpint(times[RUNS / 2], <, 50000);
+    g_assert_cmpint(times[RUNS / 2], <, 250000);
 }
 
 int main(int argc, char **argv)

@@ -105,6 +105,16 @@ static void test_dev(Sandbox *s)
                   "urandom\nzero\npts/ptmx\n1777\n");
 }
 
+/* A layer that root unpacked may hold a node of the host's disk; only /dev has nodes that work. */
+static void test_device_nodes_of_layers_are_dead(Sandbox *s)
+{
+    g_autofree char *node = sandbox_path(s, "layers/base/null");
+
+    g_assert_no_errno(mknod(node, S_IFCHR | 0666, makedev(1, 3)));
+    assert_prints(s, "cat /null || echo refused; cat /dev/null",
+                  "cat: can't open '/null': Permission denied\nrefused\n");
+}
+
 static void test_host_is_hidden(Sandbox *s)
 {
     g_autofree char *look = g_strdup_printf("ls %s 2>/dev/null | wc -l", s->dir);
@@ -258,6 +268,11 @@ static void test_many_layers_by_name(Sandbox *s)
     many_layers(s, KILNRUN_OVERLAY_AUTO, false);
 }
 
+static void test_many_layers_by_file_descriptor(Sandbox *s)
+{
+    many_layers(s, KILNRUN_OVERLAY_FDS, true);
+}
+
 static void test_many_layers_by_path(Sandbox *s)
 {
     many_layers(s, KILNRUN_OVERLAY_PATHS, true);
@@ -316,6 +331,7 @@ int main(int argc, char **argv)
     add_builder_test("files-readonly", EVERYWHERE, test_files_of_the_builder_are_readonly);
     add_builder_test("binds", EVERYWHERE, test_binds);
     add_builder_test("dev", EVERYWHERE, test_dev);
+    add_builder_test("nodev", 1u << REAL_ROOT, test_device_nodes_of_layers_are_dead);
     add_builder_test("host-hidden", EVERYWHERE, test_host_is_hidden);
     add_builder_test("link-proc", EVERYWHERE, test_symlinked_proc_is_refused);
     add_builder_test("link-dev", EVERYWHERE, test_symlinked_dev_stays_inside);
@@ -325,6 +341,7 @@ int main(int argc, char **argv)
     add_builder_test("link-loop", 1u << SINGLE_ID, test_symlink_loop_is_an_error);
     add_builder_test("layers", EVERYWHERE, test_many_layers);
     add_builder_test("layers-by-name", 1u << SINGLE_ID, test_many_layers_by_name);
+    add_builder_test("layers-by-fd", EVERYWHERE, test_many_layers_by_file_descriptor);
     add_builder_test("layers-by-path", EVERYWHERE, test_many_layers_by_path);
     add_builder_test("layers-by-mount", EVERYWHERE, test_many_layers_by_mount);
     add_builder_test("mount-without-names", EVERYWHERE, test_mount_without_names);

@@ -110,7 +110,8 @@ static void test_orphan_is_replaced(Place *p, gconstpointer data)
     g_assert_true(g_file_test(file, G_FILE_TEST_EXISTS));
 }
 
-/* The root of Fedora's images is 0555; renaming such a directory needs care without CAP_DAC_OVERRIDE. */
+/* The root of Fedora's images is 0555; renaming such a directory needs care without
+ * CAP_DAC_OVERRIDE. */
 static void test_readonly_root(Place *p, gconstpointer data)
 {
     (void)data;
@@ -157,7 +158,8 @@ static void test_blob(Place *p, gconstpointer data)
     g_autoptr(GError) error = NULL;
     g_autofree char *digest = NULL;
     g_assert_true(kiln_blob_put_bytes(p->store, "hello", 5, &digest, &error));
-    g_assert_cmpstr(digest, ==, "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+    g_assert_cmpstr(digest, ==,
+                    "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
     guint64 size = 0;
     int fd = kiln_blob_open(p->store, digest, &size, &error);
     g_assert_no_error(error);
@@ -171,7 +173,8 @@ static void test_blob(Place *p, gconstpointer data)
     g_assert_true(kiln_blob_put_bytes(p->store, "hello", 5, NULL, &error));
     g_assert_true(kiln_blob_exists(p->store, digest));
 
-    static const char *const bad[] = {"", "sha256:", "sha256:../../../etc/passwd", "md5:00", "hello"};
+    static const char *const bad[] = {"", "sha256:", "sha256:../../../etc/passwd", "md5:00",
+                                      "hello"};
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_assert_cmpint(kiln_blob_open(p->store, bad[i], NULL, &error), ==, -1);
         g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND);
@@ -195,7 +198,8 @@ static void test_blob_without_row(Place *p, gconstpointer data)
 static void test_layer_blob(Place *p, gconstpointer data)
 {
     (void)data;
-    KilnLayerBlob found, blob = {.media_type = (char *)"application/vnd.oci.image.layer.v1.tar+gzip"};
+    KilnLayerBlob found,
+        blob = {.media_type = (char *)"application/vnd.oci.image.layer.v1.tar+gzip"};
     g_autofree char *digest = NULL;
     g_assert_true(kiln_blob_put_bytes(p->store, "layer", 5, &digest, NULL));
     blob.digest = digest;
@@ -221,7 +225,8 @@ static void test_image(Place *p, gconstpointer data)
     g_assert_false(kiln_image_put(p->store, "sha256:nothing", "n", layers, 2, NULL, &error));
     g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND);
     g_clear_error(&error);
-    g_assert_true(kiln_image_put(p->store, one, "docker.io/library/a:latest", layers, 2, "sha256:src", &error));
+    g_assert_true(kiln_image_put(p->store, one, "docker.io/library/a:latest", layers, 2,
+                                 "sha256:src", &error));
     g_assert_true(kiln_image_put(p->store, two, "docker.io/library/b:1", layers, 1, NULL, &error));
     g_assert_true(kiln_image_tag(p->store, one, "docker.io/library/c:1", &error));
 
@@ -248,7 +253,8 @@ static void test_image(Place *p, gconstpointer data)
     g_clear_error(&error);
 
     /* a name moves */
-    g_assert_true(kiln_image_put(p->store, two, "docker.io/library/a:latest", layers, 1, NULL, NULL));
+    g_assert_true(
+        kiln_image_put(p->store, two, "docker.io/library/a:latest", layers, 1, NULL, NULL));
     g_autoptr(KilnImage) moved = kiln_image_lookup(p->store, "docker.io/library/a:latest", NULL);
     g_assert_cmpstr(moved->id, ==, two);
     g_autoptr(GPtrArray) list = kiln_image_list(p->store, &error);

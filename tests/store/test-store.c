@@ -115,7 +115,8 @@ static void test_create_and_open_again(Place *p, gconstpointer data)
     g_assert_true(g_str_has_suffix(kiln_blob_directory(s), "/a/store/blobs/sha256"));
     g_assert_cmpint(fstatat(kiln_store_stub_fd(s), "etc/hosts", &st, 0), ==, 0);
     g_assert_cmpint(st.st_mode, ==, S_IFREG | 0644);
-    g_assert_cmpint(kiln_store_owners(s), ==, geteuid() == 0 ? kiln_store_owners(s) : KILN_OWNERS_RECORDED);
+    g_assert_cmpint(kiln_store_owners(s), ==,
+                    geteuid() == 0 ? kiln_store_owners(s) : KILN_OWNERS_RECORDED);
     g_autofree char *version = read_file(p, "version");
     g_assert_true(g_str_has_prefix(version, "kiln-store 1\nowner "));
     kiln_store_close(s);
@@ -139,15 +140,18 @@ static void test_other_owner(Place *p, gconstpointer data)
     g_autofree char *good = read_file(p, "version");
     g_auto(GStrv) lines = g_strsplit(good, "\n", -1);
 
-    g_autofree char *owner = g_strdup_printf("%s\nowner 4242\n%s\n%s\n%s\n", lines[0], lines[2], lines[3], lines[4]);
+    g_autofree char *owner =
+        g_strdup_printf("%s\nowner 4242\n%s\n%s\n%s\n", lines[0], lines[2], lines[3], lines[4]);
     write_file(p, "version", owner);
     expect_refused(p, KILN_STORE_ERROR_MISMATCH, "belongs to user id 4242");
 
-    g_autofree char *map = g_strdup_printf("%s\n%s\nuids 0:7:1,1:500:9\n%s\n%s\n", lines[0], lines[1], lines[3], lines[4]);
+    g_autofree char *map = g_strdup_printf("%s\n%s\nuids 0:7:1,1:500:9\n%s\n%s\n", lines[0],
+                                           lines[1], lines[3], lines[4]);
     write_file(p, "version", map);
     expect_refused(p, KILN_STORE_ERROR_MISMATCH, "kiln reset");
 
-    g_autofree char *mode = g_strdup_printf("%s\n%s\n%s\n%s\nowners strange\n", lines[0], lines[1], lines[2], lines[3]);
+    g_autofree char *mode =
+        g_strdup_printf("%s\n%s\n%s\n%s\nowners strange\n", lines[0], lines[1], lines[2], lines[3]);
     write_file(p, "version", mode);
     expect_refused(p, KILN_STORE_ERROR_MISMATCH, "--root");
 
@@ -279,7 +283,8 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     gint64 kept = make_layer(s, "kept", "1");
     g_autofree char *kept_config = NULL, *lost_config = NULL;
     g_assert_true(kiln_blob_put_bytes(s, "{\"kept\":1}", 10, &kept_config, NULL));
-    g_assert_true(kiln_image_put(s, kept_config, "docker.io/library/kept:latest", &kept, 1, NULL, NULL));
+    g_assert_true(
+        kiln_image_put(s, kept_config, "docker.io/library/kept:latest", &kept, 1, NULL, NULL));
     g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:k", .layer = kept}, NULL));
     g_assert_true(kiln_store_confirm(s, &error));
     g_assert_no_error(error);
@@ -287,7 +292,8 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     gint64 lost = make_layer(s, "lost", "2");
     g_assert_true(kiln_blob_put_bytes(s, "{\"lost\":1}", 10, &lost_config, NULL));
     gint64 chain[] = {kept, lost};
-    g_assert_true(kiln_image_put(s, lost_config, "docker.io/library/lost:latest", chain, 2, NULL, NULL));
+    g_assert_true(
+        kiln_image_put(s, lost_config, "docker.io/library/lost:latest", chain, 2, NULL, NULL));
     g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:l", .layer = lost}, NULL));
     kiln_store_close(s);
 

@@ -69,3 +69,13 @@ static inline bool scratch_exists(const Scratch *s, const char *path)
     struct stat st;
     return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
+
+/* Whether the caller can give files away: root, but not that of a user namespace with one id. */
+static inline bool scratch_can_chown(void)
+{
+    Scratch s = scratch_open();
+    scratch_write(&s, "f", "");
+    bool can = fchownat(s.fd, "f", 33, 4, 0) == 0;
+    scratch_close(&s);
+    return can;
+}

@@ -1,0 +1,289 @@
+/* Command lines of `kiln build`, and the requests that they make. */
+#include "cli/build.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const KilnCommand command = {"build", "[OPTIONS] PATH", "", 1, 1, NULL};
+
+typedef struct {
+    char *before, *directory; /* the current directory; "ctx" is a directory in it */
+} Fixture;
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    static const char *const variables[] = {"DOCKER_DEFAULT_PLATFORM",
+                                            "BUILDKIT_PROGRESS",
+                                            "SOURCE_DATE_EPOCH",
+                                            "DOCKER_HOST",
+                                            "KILN_ROOT",
+                                            "PWD"};
+    (void)data;
+    for (guint i = 0; i < G_N_ELEMENTS(variables); i++) {
+        g_unsetenv(variables[i]);
+    }
+    f->before = g_get_current_dir();
+    f->directory = g_dir_make_tmp("kiln-build-XXXXXX", NULL);
+    g_assert_cmpint(chdir(f->directory), ==, 0);
+    g_assert_cmpint(g_mkdir("ctx", 0755), ==, 0);
+    g_setenv("DOCKER_CONFIG", f->directory, TRUE);
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    g_remove("config.json");
+    g_rmdir("ctx");
+    g_assert_cmpint(chdir(f->before), ==, 0);
+    g_assert_cmpint(g_rmdir(f->directory), ==, 0);
+    g_free(f->before);
+    g_free(f->directory);
+}
+
+/* The request for words separated by spaces; settings may be NULL. */
+static KilnRequest *request(const char *line, const KilnSettings *settings, char **progress,
+                            GError **error)
+{
+    KilnRequest *r = NULL;
+    KilnBuildFlags flags;
+    g_auto(GStrv) words = g_strsplit(line, " ", -1);
+    KilnCall call = {.command = &command,
+                     .argc = (int)g_strv_length(words),
+                     .argv = words,
+                     .settings = settings ? *settings : (KilnSettings){0},
+                     .arguments = g_ptr_array_new()};
+    kiln_build_flags_init(&flags);
+    if (kiln_build_flags_parse(&call, &flags, error)) {
+        const char *mode = kiln_build_progress(&call, &flags, error);
+        r = mode ? kiln_build_request(&call, &flags, error) : NULL;
+        if (progress) {
+            *progress = g_strdup(mode);
+        }
+    }
+    kiln_build_flags_clear(&flags);
+    g_ptr_array_unref(call.arguments);
+    g_free(call.root);
+    g_free(call.libexec);
+    return r;
+}
+
+static void assert_value(const char *line, const KilnSettings *settings, const char *key,
+                         const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnRequest) r = request(line, settings, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(kiln_request_get(r, key), ==, expected);
+}
+
+static void assert_refused(const char *line, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnRequest) r = request(line, NULL, NULL, &error);
+    g_assert_null(r);
+    g_assert_error(error, KILN_ERROR, KILN_ERROR_USAGE);
+    if (!strstr(error->message, part)) {
+        g_test_message("\"%s\" does not say \"%s\"", error->message, part);
+    }
+    g_assert_nonnull(strstr(error->message, part));
+    g_assert_null(strchr(error->message, '\n'));
+}
+
+static void test_paths(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    g_autofree char *context = g_build_filename(f->directory, "ctx", NULL);
+    g_autofree char *file = g_build_filename(f->directory, "sub/../D", NULL);
+    g_autofree char *output = g_strdup_printf("type=oci,dest=%s/out.tar", f->directory);
+    assert_value("ctx", NULL, "context", context);
+    assert_value("./ctx/../ctx/", NULL, "context", context);
+    assert_value("ctx", NULL, "file", NULL);
+    assert_value("-f sub/../D ctx", NULL, "file", file);
+    assert_value("ctx -o type=oci,dest=out.tar", NULL, "output", output);
+    assert_value("ctx -o dest=out.tar,type=oci", NULL, "output", output);
+    assert_value("ctx -o type=docker,dest=/a/b.tar", NULL, "output", "type=docker,dest=/a/b.tar");
+    assert_value("ctx -o \"type=oci\",\"dest=/a\"\"b\"", NULL, "output", "type=oci,dest=/a\"b");
+    assert_value("ctx -o type=oci,dest=-,tar=true", NULL, "output", "type=oci,dest=-");
+}
+
+static void test_contexts(Fixture *f, gconstpointer data)
+{
+    (void)f;
+    (void)data;
+    assert_refused("-", "not supported yet");
+    assert_refused("https://github.com/a/b.git", "not supported yet");
+    assert_refused("git@github.com:a/b.git", "not supported yet");
+    assert_refused("github.com/a/b", "not supported yet");
+    assert_refused("missing", "the context \"missing\" does not exist");
+    assert_refused("/dev/null", "not a directory");
+    assert_refused("-f - ctx", "not supported yet");
+    assert_refused("ctx ctx", "takes 1 argument ([OPTIONS] PATH), not 2");
+    assert_refused("-q", "takes 1 argument ([OPTIONS] PATH), not 0");
+}
+
+static void test_outputs(Fixture *f, gconstpointer data)
+{
+    static const char *const refused[] = {
+        "out.tar",
+        "-",
+        "type=local,dest=out",
+        "type=tar,dest=x",
+        "type=image",
+        "type=registry",
+        "type=oci",
+        "dest=x",
+        "type=oci,dest=",
+        "type=oci,dest=x,tar=false",
+        "type=oci,dest=x,compression=zstd",
+        "type=oci,dest=x,name=y",
+        "type=oci,\"dest=a,b\"",
+    };
+    (void)f;
+    (void)data;
+    for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *line = g_strconcat("ctx -o ", refused[i], NULL);
+        assert_refused(line, "supported: type=oci,dest=FILE");
+    }
+}
+
+static void test_names(Fixture *f, gconstpointer data)
+{
+    (void)f;
+    (void)data;
+    assert_refused("-t App ctx", "App");
+    assert_refused("-t a:b:c ctx", "a:b:c");
+    assert_refused("--tag= ctx", "--tag");
+    assert_refused("-t "
+                   "a@sha256:0123456789012345678901234567890123456789012345678901234567890123 ctx",
+                   "a digest cannot be given");
+    assert_value("-t localhost:5000/a/b:1.2 ctx", NULL, "target", NULL);
+}
+
+static void test_pairs(Fixture *f, gconstpointer data)
+{
+    (void)f;
+    (void)data;
+    assert_refused("--build-arg =x ctx", "--build-arg \"=x\"");
+    assert_refused("--label =x ctx", "--label \"=x\"");
+    assert_refused("--build-context x ctx", "NAME=SOURCE");
+    assert_refused("--build-context =x ctx", "NAME=SOURCE");
+    assert_refused("--build-context a=missing ctx", "not a directory");
+    assert_refused("--build-context a=docker-image://b ctx", "not supported yet");
+    assert_refused("--build-context a=https://b/c.git ctx", "not supported yet");
+}
+
+static void test_pull(Fixture *f, gconstpointer data)
+{
+    KilnSettings settings = {.pull = (char *)"never"};
+    (void)f;
+    (void)data;
+    assert_value("ctx", NULL, "pull", "missing");
+    assert_value("--pull ctx", NULL, "pull", "always");
+    assert_value("--pull=true ctx", NULL, "pull", "always");
+    assert_value("--pull=false ctx", NULL, "pull", "missing");
+    assert_value("--pull=never ctx", NULL, "pull", "never");
+    assert_value("ctx", &settings, "pull", "never");
+    assert_value("--pull ctx", &settings, "pull", "always");
+    assert_refused("--pull=often ctx", "always, missing, never");
+}
+
+/* Flag, then environment, then settings. */
+static void test_platform(Fixture *f, gconstpointer data)
+{
+    KilnSettings settings = {.platform = (char *)"linux/386", .jobs = (char *)"3"};
+    (void)f;
+    (void)data;
+    assert_value("ctx", NULL, "platform", NULL);
+    assert_value("ctx", &settings, "platform", "linux/386");
+    assert_value("ctx", &settings, "jobs", "3");
+    g_setenv("DOCKER_DEFAULT_PLATFORM", "linux/arm64", TRUE);
+    assert_value("ctx", &settings, "platform", "linux/arm64");
+    assert_value("--platform linux/amd64 ctx", &settings, "platform", "linux/amd64");
+    assert_value("--jobs 5 ctx", &settings, "jobs", "5");
+    assert_refused("--platform linux/amd64,linux/arm64 ctx", "not supported yet");
+    assert_refused("--jobs 0 ctx", "--jobs");
+}
+
+static void test_epoch(Fixture *f, gconstpointer data)
+{
+    (void)f;
+    (void)data;
+    assert_value("ctx", NULL, "source_date_epoch", NULL);
+    g_setenv("SOURCE_DATE_EPOCH", "1700000000", TRUE);
+    assert_value("ctx", NULL, "source_date_epoch", "1700000000");
+    assert_value("--build-arg SOURCE_DATE_EPOCH=0 ctx", NULL, "source_date_epoch", "0");
+    g_setenv("SOURCE_DATE_EPOCH", "yesterday", TRUE);
+    assert_refused("ctx", "SOURCE_DATE_EPOCH is \"yesterday\"");
+}
+
+static void assert_progress(const char *line, const KilnSettings *settings, const char *expected)
+{
+    g_autofree char *mode = NULL;
+    g_autoptr(KilnRequest) r = request(line, settings, &mode, NULL);
+    g_assert_nonnull(r);
+    g_assert_cmpstr(mode, ==, expected);
+}
+
+static void test_progress(Fixture *f, gconstpointer data)
+{
+    KilnSettings settings = {.progress = (char *)"plain"};
+    (void)f;
+    (void)data;
+    assert_progress("ctx", NULL, "auto");
+    assert_progress("ctx", &settings, "plain");
+    g_setenv("BUILDKIT_PROGRESS", "rawjson", TRUE);
+    assert_progress("ctx", &settings, "rawjson");
+    assert_progress("--progress=tty ctx", &settings, "tty");
+    assert_progress("-q --progress=tty ctx", &settings, "quiet");
+    assert_refused("--progress=fancy ctx", "--progress: \"fancy\"");
+    g_setenv("BUILDKIT_PROGRESS", "fancy", TRUE);
+    assert_refused("ctx", "BUILDKIT_PROGRESS: \"fancy\"");
+}
+
+static void test_docker_flags(Fixture *f, gconstpointer data)
+{
+    static const char *const refused[] = {"--secret id=x",
+                                          "--ssh default",
+                                          "--push",
+                                          "--cache-from x",
+                                          "--cache-to x",
+                                          "--add-host a:1",
+                                          "--network=none",
+                                          "--squash",
+                                          "--sbom=true",
+                                          "--provenance=mode=max",
+                                          "--annotation a=b",
+                                          "--ulimit n=1",
+                                          "-m 1g",
+                                          "--no-cache-filter a",
+                                          "--isolation=hyperv"};
+    (void)f;
+    (void)data;
+    assert_value("--load --rm --force-rm --compress --isolation=default --provenance=false "
+                 "--sbom=false --builder x --network host --no-cache ctx",
+                 NULL, "no_cache", "true");
+    for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *line = g_strconcat(refused[i], " ctx", NULL);
+        g_auto(GStrv) words = g_strsplit_set(refused[i], " =", 2);
+        assert_refused(line, words[0]);
+        assert_refused(line, "not supported yet");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#define ADD(name, function) g_test_add(name, Fixture, NULL, set_up, function, tear_down)
+    ADD("/cli/build/paths", test_paths);
+    ADD("/cli/build/contexts", test_contexts);
+    ADD("/cli/build/outputs", test_outputs);
+    ADD("/cli/build/names", test_names);
+    ADD("/cli/build/pairs", test_pairs);
+    ADD("/cli/build/pull", test_pull);
+    ADD("/cli/build/platform", test_platform);
+    ADD("/cli/build/epoch", test_epoch);
+    ADD("/cli/build/progress", test_progress);
+    ADD("/cli/build/docker-flags", test_docker_flags);
+    return g_test_run();
+}

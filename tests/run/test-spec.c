@@ -1,0 +1,164 @@
+/* The spec's form on the wire: what goes in comes out, and a broken one is refused. */
+#include <glib.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/spec.h"
+
+/* spec_read() never frees, since its process becomes the command: it is tested in children. */
+static void in_child(void (*run)(void))
+{
+    int status;
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    g_assert_no_errno(pid);
+    if (pid == 0) {
+        run();
+        _exit(0);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_cmpint(status, ==, 0);
+}
+
+static const int lowers[] = {11, 12, 13};
+static const char *const names[] = {"1", "2", "3", "0"};
+static const char *const command[] = {"sh", "-c", "", "x y", NULL};
+static const char *const environment[] = {"A=1", NULL};
+static const gid_t groups[] = {5, 6};
+static const struct kilnrun_bind binds[] = {{"/a", 31, true}, {"/b", 32, false}};
+
+static const struct kilnrun_spec full = {.lower_fds = lowers,
+                                         .n_lowers = 3,
+                                         .stub_fd = 14,
+                                         .lower_parent_fd = 15,
+                                         .lower_names = names,
+                                         .upper_fd = 16,
+                                         .work_fd = 17,
+                                         .argv = command,
+                                         .env = environment,
+                                         .cwd = "/w",
+                                         .uid = 1,
+                                         .gid = 4294967294u,
+                                         .groups = groups,
+                                         .n_groups = 2,
+                                         .hostname = "h",
+                                         .output_fd = 18,
+                                         .resolv_fd = 19,
+                                         .hosts_fd = -1,
+                                         .hostname_fd = 20,
+                                         .binds = binds,
+                                         .n_binds = 2};
+
+static void round_trip(void)
+{
+    struct kilnrun_spec s;
+    struct spec_fds fds;
+    int memory = spec_write(&full, &fds);
+
+    g_assert_cmpint(memory, >=, 0);
+    g_assert_cmpuint(fds.n, ==, 12);
+    g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
+    g_assert_cmpmem(s.lower_fds, s.n_lowers * sizeof(int), lowers, sizeof lowers);
+    g_assert_cmpstr(s.lower_names[3], ==, "0");
+    g_assert_cmpint(s.stub_fd, ==, 14);
+    g_assert_cmpint(s.lower_parent_fd, ==, 15);
+    g_assert_cmpint(s.upper_fd, ==, 16);
+    g_assert_cmpint(s.work_fd, ==, 17);
+    g_assert_cmpint(s.output_fd, ==, 18);
+    g_assert_cmpint(s.resolv_fd, ==, 19);
+    g_assert_cmpint(s.hosts_fd, ==, -1);
+    g_assert_cmpint(s.hostname_fd, ==, 20);
+    g_assert_true(g_strv_equal((const char *const *)s.argv, command));
+    g_assert_true(g_strv_equal((const char *const *)s.env, environment));
+    g_assert_cmpstr(s.cwd, ==, "/w");
+    g_assert_cmpstr(s.hostname, ==, "h");
+    g_assert_cmpuint(s.uid, ==, 1);
+    g_assert_cmpuint(s.gid, ==, 4294967294u);
+    g_assert_cmpmem(s.groups, s.n_groups * sizeof(gid_t), groups, sizeof groups);
+    g_assert_cmpuint(s.n_binds, ==, 2);
+    g_assert_cmpstr(s.binds[1].target, ==, "/b");
+    g_assert_cmpint(s.binds[1].source_fd, ==, 32);
+    g_assert_true(s.binds[0].readonly);
+    g_assert_false(s.binds[1].readonly);
+}
+
+static void truncated(void)
+{
+    struct kilnrun_spec s;
+    struct spec_fds fds;
+    struct stat st;
+    int memory = spec_write(&full, &fds);
+
+    g_assert_no_errno(fstat(memory, &st));
+    for (off_t size = st.st_size - 1; size >= 0; size--) {
+        g_assert_no_errno(ftruncate(memory, size));
+        g_assert_cmpint(spec_read(memory, &fds, &s), <, 0);
+    }
+}
+
+static void missing_fds(void)
+{
+    struct kilnrun_spec s;
+    struct spec_fds fds;
+    int memory = spec_write(&full, &fds);
+
+    while (fds.n-- > 0)
+        g_assert_cmpint(spec_read(memory, &fds, &s), ==, -EPROTO);
+}
+
+/* Every byte replaced by others: never a crash, whatever comes out. */
+static void corrupt(void)
+{
+    struct kilnrun_spec s;
+    struct spec_fds fds;
+    struct stat st;
+    int memory = spec_write(&full, &fds), refused = 0;
+
+    g_assert_no_errno(fstat(memory, &st));
+    for (off_t at = 0; at < st.st_size; at++) {
+        char old, with[] = {0, 1, 0x7f, (char)0xff};
+
+        g_assert_cmpint((int)pread(memory, &old, 1, at), ==, 1);
+        for (size_t i = 0; i < sizeof with; i++) {
+            g_assert_cmpint((int)pwrite(memory, &with[i], 1, at), ==, 1);
+            refused += spec_read(memory, &fds, &s) < 0;
+        }
+        g_assert_cmpint((int)pwrite(memory, &old, 1, at), ==, 1);
+    }
+    g_assert_cmpint(refused, >, 0);
+}
+
+static void test_round_trip(void)
+{
+    in_child(round_trip);
+}
+
+static void test_truncated(void)
+{
+    in_child(truncated);
+}
+
+static void test_missing_fds(void)
+{
+    in_child(missing_fds);
+}
+
+static void test_corrupt(void)
+{
+    in_child(corrupt);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/run/spec/round-trip", test_round_trip);
+    g_test_add_func("/run/spec/truncated", test_truncated);
+    g_test_add_func("/run/spec/missing-fds", test_missing_fds);
+    g_test_add_func("/run/spec/corrupt", test_corrupt);
+    return g_test_run();
+}
