@@ -76,7 +76,7 @@ run_in() { # ROLE COMMAND
 }
 
 @test "a command killed by a signal is reported with 128+n" {
-    run_in ranged 'sh -c "kill -9 \\$\\$"'
+    run_in ranged 'sleep 100 & kill -9 $!; wait $!'
     [ "$status" -eq 1 ]
     [[ $output == *"exit code: 137"* ]]
 }
@@ -92,7 +92,7 @@ run_in() { # ROLE COMMAND
 @test "processes left behind end with the step" {
     run_in ranged 'sleep 4242 & echo started'
     [ "$status" -eq 0 ]
-    ! pgrep -f 'sleep 4242'
+    refute pgrep -f 'sleep 4242'
 }
 
 @test "the layer holds what the command did, and nothing that kiln mounted" {

@@ -89,7 +89,7 @@ END
     grep -q '^-rwsr-xr-x.* t/suid$' "$DIR/list"
     grep -q ' 5368709120 .* t/sparse$' "$DIR/list"
     grep -q ' 0 .* t/empty$' "$DIR/list"
-    ! grep -q socket "$DIR/list"
+    refute grep -q socket "$DIR/list"
 }
 
 @test "symlinks in the destination are followed inside the image" {

@@ -16,7 +16,7 @@ as() { # ROLE COMMAND…
         ASAN_OPTIONS=detect_leaks=0 PATH="$PATH")
     case $role in
     root) "${env[@]}" HOME=/root "$@" ;;
-    stranger) setpriv --reuid 54321 --regid 54321 --clear-groups "${env[@]}" -u HOME "$@" ;;
+    stranger) setpriv --reuid 54321 --regid 54321 --clear-groups env -u HOME "${env[@]}" "$@" ;;
     *) setpriv --reuid "kiln-$role" --regid "kiln-$role" --init-groups "${env[@]}" \
         HOME="$KILN_IT/home-$role" "$@" ;;
     esac
@@ -74,6 +74,11 @@ is_cached() { # TEXT
     [ -n "$number" ] && grep -qxF "$number CACHED" <<<"$output"
 }
 
+# Fails when the command succeeds (bash's own "!" never fails a test).
+refute() {
+    ! "$@"
+}
+
 # Unpacks an OCI archive with umoci, as root, so that owners and modes are real: prints the rootfs.
 unpack() { # ARCHIVE
     local layout=$BATS_TEST_TMPDIR/layout.$RANDOM
@@ -84,7 +89,7 @@ unpack() { # ARCHIVE
 
 # The image's config as JSON.
 config_of() { # ARCHIVE
-    skopeo inspect --config "oci-archive:$1"
+    skopeo inspect --config --raw "oci-archive:$1"
 }
 
 # A listing of a tree: path, type, mode, owner, link target: what must be the same for every user.

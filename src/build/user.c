@@ -113,6 +113,10 @@ bool kiln_user_lookup(KilnEngine *e, const KilnStep *step, const KilnView *view,
         return false;
     }
     Databases db = {passwd, group};
-    return lookup_user(&db, *parts[0] ? parts[0] : "0", uid_is_gid, out, error) &&
-           (!parts[1] || !*parts[1] || lookup_group(&db, parts[1], &out->gid, error));
+    bool ok = lookup_user(&db, *parts[0] ? parts[0] : "0", uid_is_gid, out, error) &&
+              (!parts[1] || !*parts[1] || lookup_group(&db, parts[1], &out->gid, error));
+    /* Without it a file that its group is denied could be read by others' rights (CVE-2022-36109). */
+    if (ok)
+        g_array_prepend_val(out->groups, out->gid);
+    return ok;
 }

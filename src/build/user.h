@@ -5,7 +5,7 @@
 
 typedef struct {
     guint32 uid, gid;
-    GArray *groups; /* guint32: supplementary groups, by name lookups only */
+    GArray *groups; /* guint32: gid, then the supplementary groups of the user's name */
     char *home;     /* NULL if the user has no passwd entry */
 } KilnUser;
 void kiln_user_clear(KilnUser *u);

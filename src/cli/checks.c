@@ -42,9 +42,7 @@ void kiln_checks_add_kernel(GPtrArray *checks, const char *release)
                     enough ? NULL : "use Linux 5.11 or newer: overlay mounts without root need it");
 }
 
-/* --- Probe
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Probe ------------------------------------------------------------------------------------ */
 
 /* What the builder tried: 0, or a negative errno. */
 static const struct {
@@ -125,9 +123,7 @@ void kiln_checks_add_probe(GPtrArray *checks, json_object *probe)
     add_free_space(checks, store);
 }
 
-/* --- Shown
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Shown ------------------------------------------------------------------------------------ */
 
 bool kiln_checks_failed(const GPtrArray *checks)
 {

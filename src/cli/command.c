@@ -8,8 +8,7 @@
 
 #define TICK_MS 100
 
-/* --- Command line
- * ---------------------------------------------------------------------------------------- */
+/* --- Command line ----------------------------------------------------------------------------- */
 
 char *kiln_command_help(const KilnCommand *command, const KilnFlag *flags, guint n)
 {
@@ -83,8 +82,7 @@ void kiln_request_set_path(KilnRequest *r, const char *key, const char *path)
     kiln_request_set(r, key, absolute);
 }
 
-/* --- Operation
- * ------------------------------------------------------------------------------------------- */
+/* --- Operation -------------------------------------------------------------------------------- */
 
 /* What a signal handler can reach must be global. Set while an operation runs. */
 static KilnSession *volatile running_session;
@@ -190,8 +188,7 @@ int kiln_call_run(KilnCall *call, KilnRequest *r, const char *progress, const ch
     return code != 0 && received_signal ? 128 + received_signal : code;
 }
 
-/* --- Results
- * --------------------------------------------------------------------------------------------- */
+/* --- Results ---------------------------------------------------------------------------------- */
 
 const char *kiln_result_string(json_object *o, const char *key)
 {

@@ -118,8 +118,7 @@ char *kiln_docker_config_path(void)
     return home_file("DOCKER_CONFIG", ".docker", "config.json");
 }
 
-/* --- config.json
- * ----------------------------------------------------------------------------------------- */
+/* --- config.json ------------------------------------------------------------------------------ */
 
 static bool set_key(KilnSettings *s, const char *path, const char *key, json_object *value,
                     GError **error)
@@ -188,8 +187,7 @@ bool kiln_settings_load(const char *path, KilnSettings *out, GError **error)
     return kiln_settings_parse(path, json, out, error);
 }
 
-/* --- Docker's config.json
- * -------------------------------------------------------------------------------- */
+/* --- Docker's config.json --------------------------------------------------------------------- */
 
 static json_object *proxies_of_host(json_object *document)
 {

@@ -39,9 +39,7 @@ struct KilnSession {
     int exit_code;
 };
 
-/* --- Start
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Start ------------------------------------------------------------------------------------ */
 
 /* A directory that anybody may write to is no place where another user's store can be trusted. */
 static bool check_root(const char *root, GError **error)
@@ -157,8 +155,7 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
     return s;
 }
 
-/* --- Messages
- * -------------------------------------------------------------------------------------------- */
+/* --- Messages --------------------------------------------------------------------------------- */
 
 static void take_message(KilnSession *s, json_object *message)
 {
@@ -192,8 +189,7 @@ static bool take_event(KilnSession *s)
     return false;
 }
 
-/* --- Waiting
- * --------------------------------------------------------------------------------------------- */
+/* --- Waiting ---------------------------------------------------------------------------------- */
 
 static void send_cancel(KilnSession *s)
 {
@@ -290,10 +286,10 @@ static void wait_builder(KilnSession *s)
     s->builder = 0;
 }
 
-/* --- Events
- * ---------------------------------------------------------------------------------------------- */
+/* --- Events ----------------------------------------------------------------------------------- */
 
-/* The builder ended without a last event, or says what cannot be understood: then it is made to end. */
+/* The builder ended without a last event, or says what cannot be understood: then it is made to
+ * end. */
 static void died(KilnSession *s)
 {
     shutdown(kiln_wire_fd(s->wire), SHUT_RDWR);
@@ -385,7 +381,8 @@ int kiln_session_finish(KilnSession *s)
     while (kiln_session_next(s)) {
     }
     int exit_code = s->exit_code;
-    shutdown(kiln_wire_fd(s->wire), SHUT_RDWR); /* the builder has nothing more to say, nor to hear */
+    shutdown(kiln_wire_fd(s->wire),
+             SHUT_RDWR); /* the builder has nothing more to say, nor to hear */
     if (exit_code != 0)
         wait_builder(s); /* until it has tidied up */
 

@@ -49,8 +49,7 @@ typedef struct {
     char uid_map[40], gid_map[40];
 } Child;
 
-/* --- In the child
- * ---------------------------------------------------------------------------------------- */
+/* --- In the child ----------------------------------------------------------------------------- */
 
 static _Noreturn void fail(const Child *c, Stage stage)
 {
@@ -128,8 +127,7 @@ static _Noreturn void child_main(const Child *c)
     fail(c, STAGE_EXEC);
 }
 
-/* --- In the parent
- * --------------------------------------------------------------------------------------- */
+/* --- In the parent ---------------------------------------------------------------------------- */
 
 static void end_child(pid_t pid)
 {

@@ -168,8 +168,7 @@ void kiln_render_end(KilnRenderer *r, const KilnEvent *e)
     kiln_render_write(r, text);
 }
 
-/* --- quiet: nothing but an error
- * ------------------------------------------------------------------------- */
+/* --- quiet: nothing but an error -------------------------------------------------------------- */
 
 static void quiet_event(KilnRenderer *r, const KilnEvent *e)
 {
@@ -179,8 +178,7 @@ static void quiet_event(KilnRenderer *r, const KilnEvent *e)
     }
 }
 
-/* --- rawjson: the events as they are
- * --------------------------------------------------------------------- */
+/* --- rawjson: the events as they are ---------------------------------------------------------- */
 
 static void rawjson_event(KilnRenderer *r, const KilnEvent *e)
 {

@@ -92,6 +92,7 @@ static void test_fields(void)
     g_assert_cmpstr(text, ==,
                     "{\"author\":\"me\",\"config\":{\"Healthcheck\":{\"Test\":[\"NONE\"]}}}");
     g_assert_cmpstr(kiln_config_string(copy, "User"), ==, "nobody");
+    g_assert_cmpstr(other, !=, text);
     g_auto(GStrv) cmd = kiln_config_list(copy, "Cmd");
     g_assert_cmpuint(g_strv_length(cmd), ==, 2);
 }

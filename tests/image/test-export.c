@@ -117,6 +117,7 @@ static void test_layer_digest(Place *p, gconstpointer data)
     g_assert_cmpstr(blob.media_type, ==, LAYER_GZIP);
     g_assert_true(kiln_blob_exists(p->store, blob.digest));
     g_autofree char *known = kiln_layer_digest(p->store, layer, -1, &again, &error);
+    g_assert_cmpstr(known, ==, plain);
     g_assert_cmpstr(blob.digest, ==, again.digest);
     g_assert_cmpuint(blob.size, ==, again.size);
 

@@ -220,7 +220,7 @@ static void test_docker_archive_with_index(Place *p, gconstpointer data)
     (void)data;
     GBytes *tars[2];
     two_layers(tars);
-    g_autofree char *descriptor = put_image(p->input, "amd64", tars, 2, KILN_COMPRESSION_NONE, "");
+    g_free(put_image(p->input, "amd64", tars, 2, KILN_COMPRESSION_NONE, ""));
     g_autofree char *config = make_config("amd64", tars, 2),
                     *id = kiln_digest_of_bytes(config, strlen(config));
     g_autofree char *d0 = digest_of(tars[0]), *d1 = digest_of(tars[1]);

@@ -311,6 +311,7 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     g_assert_false(kiln_blob_exists(s, lost_config));
     g_autoptr(KilnImage) image = kiln_image_lookup(s, "docker.io/library/kept:latest", &error);
     g_assert_no_error(error);
+    g_assert_cmpstr(image->id, ==, kept_config);
     g_assert_cmpuint(entries_of(p, "layers"), ==, 1);
     g_assert_cmpuint(entries_of(p, "manifests"), ==, 1);
     g_assert_cmpuint(entries_of(p, "blobs/sha256"), ==, 1);
