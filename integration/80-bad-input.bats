@@ -185,21 +185,18 @@ END
 }
 
 @test "a host without user namespaces: exit 3, the reason, and what mends it" {
-    old=$(cat /proc/sys/user/max_user_namespaces)
-    echo 0 >/proc/sys/user/max_user_namespaces
     printf 'FROM busybox\nRUN true\n' >"$CONTEXT/Dockerfile"
-    own ranged "$CONTEXT"
-    run build ranged "$CONTEXT"
-    result=$status
-    text=$output
-    run as ranged kiln doctor
-    doctor=$status
-    doctor_text=$output
-    echo "$old" >/proc/sys/user/max_user_namespaces
-    [ "$result" -eq 3 ]
-    [[ $text == *max_user_namespaces* ]]
-    [ "$doctor" -eq 3 ]
-    [[ $doctor_text == *max_user_namespaces* ]]
+    own single "$CONTEXT"
+    DIR=$(workdir single)
+    confined=(python3 "$BATS_TEST_DIRNAME/fixtures/no-user-namespaces.py" "$(id -u kiln-single)" "$(id -g kiln-single)"
+        env HOME="$DIR" KILN_ROOT="$DIR/store" KILN_LIBEXEC="$KILN_IT/bin")
+    run "${confined[@]}" kiln build "$CONTEXT"
+    [ "$status" -eq 3 ]
+    [[ $output == *max_user_namespaces* ]]
+    [ ! -e "$DIR/store" ]
+    run "${confined[@]}" kiln doctor
+    [ "$status" -eq 3 ]
+    [[ $output == *max_user_namespaces* ]]
 }
 
 @test "usage: unknown flags and commands, exit 2" {

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -109,7 +108,7 @@ class Host:
     def environment(self, home, more):
         """The same few variables for every tool."""
         return {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "HOME": home,
-                "LC_ALL": "C.UTF-8", "TMPDIR": self.work if self.root else tempfile.gettempdir(), **more}
+                "LC_ALL": "C.UTF-8", "TMPDIR": home, **more}
 
     @staticmethod
     def as_user(user, command):

@@ -79,7 +79,7 @@ class Kiln(Tool):
     def close(self):
         if os.path.exists(self.store):
             try:
-                self.run(self.program, "reset")
+                self.run(self.program, "reset", "--force")
             except Failed:
                 if not self.host.root:
                     raise

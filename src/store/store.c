@@ -187,12 +187,12 @@ static bool make_stub(KilnStore *s, GError **error)
     return true;
 }
 
-/* Asks ext4 to put each folder of tmp/ into a block group of its own (FS_TOPDIR_FL, "top of directory
- * hierarchies" of chattr(1)) rather than all into the parent's. New files take inodes of their
- * directory's group, and ext4 does not give inodes again for some minutes after they were freed but
- * looks at each of them every time (recently_deleted() in fs/ext4/ialloc.c): in a group where thousands
- * of files have just been removed, which is what builds do, making one takes half a millisecond.
- * Best effort; others than ext4 refuse it. */
+/* Asks ext4 to put each folder of tmp/ into a block group of its own (FS_TOPDIR_FL, "top of
+ * directory hierarchies" of chattr(1)) rather than all into the parent's. New files take inodes of
+ * their directory's group, and ext4 does not give inodes again for some minutes after they were
+ * freed but looks at each of them every time (recently_deleted() in fs/ext4/ialloc.c): in a group
+ * where thousands of files have just been removed, which is what builds do, making one takes half a
+ * millisecond. Best effort; others than ext4 refuse it. */
 static void spread_work(KilnStore *s)
 {
     int fd = openat(s->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
