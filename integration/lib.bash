@@ -62,9 +62,11 @@ build() { # ROLE ARGUMENTS…: plain output on standard output and error alike
     as "$role" kiln build --progress plain "$@" 2>&1
 }
 
-# How many steps of a plain output were cached.
+# How many steps of a plain output were cached, not counting FROM (a base in the store always is).
 cached() {
-    grep -c ' CACHED$' <<<"$output" || true
+    local from
+    from=$(grep -oE '^#[0-9]+ \[[^]]*\] FROM ' <<<"$output" | cut -d' ' -f1)
+    grep -E '^#[0-9]+ CACHED$' <<<"$output" | cut -d' ' -f1 | grep -cvxF -- "${from:-none}" || true
 }
 
 # Whether the step whose name holds the text was cached in $output.

@@ -63,7 +63,7 @@ static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **e
         kiln_hash_string(key, diff_id);
     }
     state->key = kiln_hash_finish_text(key);
-    kiln_task_end(task, KILN_VERDICT_DONE, NULL);
+    kiln_task_end(task, KILN_VERDICT_CACHED, NULL); /* the store has it, whoever brought it there */
     return true;
 }
 

@@ -365,7 +365,7 @@ static bool get_xattrs(Reader *r, KilnManifest *m, KilnEntry *e)
         kiln_arena_alloc(&m->arena, (gsize)n * sizeof(*xattrs), _Alignof(KilnXattr));
     for (uint32_t i = 0; i < n; i++) {
         uint64_t name_size;
-        const char *value;
+        const char *value = NULL;
         if (!get_number(r, r->strings_left, &name_size) || !get_u32(r, &xattrs[i].size) ||
             !take_string(r, name_size, true, &xattrs[i].name) ||
             !take_string(r, xattrs[i].size, false, &value))
@@ -402,7 +402,7 @@ static bool get_type_fields(Reader *r, KilnEntry *e)
 static bool get_path(Reader *r, KilnManifest *m, KilnEntry **entry)
 {
     uint64_t size;
-    const char *path;
+    const char *path = NULL;
     if (!get_number(r, r->strings_left, &size) || !take_string(r, size, true, &path))
         return false;
     if (!path_is_valid(path))
