@@ -25,6 +25,7 @@ struct kilnrun {
 struct kilnrun_step {
     struct kilnrun *k;
     int socket;
+    atomic_uint references; /* that of kilnrun_step_wait(), and others' */
 };
 
 int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out)
@@ -130,9 +131,26 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
         return rc;
     }
     atomic_fetch_add(&k->references, 1);
-    *s = (struct kilnrun_step){.k = k, .socket = sockets[0]};
+    s->k = k;
+    s->socket = sockets[0];
+    atomic_init(&s->references, 1);
     *out = s;
     return 0;
+}
+
+struct kilnrun_step *kilnrun_step_ref(struct kilnrun_step *s)
+{
+    atomic_fetch_add(&s->references, 1);
+    return s;
+}
+
+void kilnrun_step_unref(struct kilnrun_step *s)
+{
+    if (atomic_fetch_sub(&s->references, 1) > 1)
+        return;
+    close(s->socket);
+    release(s->k);
+    free(s);
 }
 
 int kilnrun_step_kill(struct kilnrun_step *s, int signal)
@@ -211,11 +229,9 @@ int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result)
     while (rc == 0)
         rc = take_message(s, m, result);
     free(m);
-    close(s->socket);
     if (rc == -EPIPE)
         wait_for_launcher(s->k, WNOWAIT);
-    release(s->k);
-    free(s);
+    kilnrun_step_unref(s);
     return rc < 0 ? rc : 0;
 }
 

@@ -104,13 +104,18 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
                        struct kilnrun_step **out);
 
 /* Sends a signal to the command's process 1 (SIGKILL ends its whole pid namespace; the kernel keeps
- * all others but SIGSTOP from a process 1 without a handler for them). Thread-safe, but not after
- * kilnrun_step_wait() has returned. */
+ * all others but SIGSTOP from a process 1 without a handler for them). Thread-safe; no error if the
+ * command has ended. */
 int kilnrun_step_kill(struct kilnrun_step *s, int signal);
 
+/* A reference for a thread that may want to kill the step while another waits for it. */
+struct kilnrun_step *kilnrun_step_ref(struct kilnrun_step *s);
+void kilnrun_step_unref(struct kilnrun_step *s);
+
 /* Waits for the end of the command and of everything it started; the overlay is unmounted when this
- * returns. Frees the step, in every case. 0, also if the command failed or could not be started
- * (see result), or -EPIPE if the launcher is gone. result must not hold an earlier result. */
+ * returns. Drops the reference that kilnrun_step_start() gave, in every case. 0, also if the command
+ * failed or could not be started (see result), or -EPIPE if the launcher is gone. result must not
+ * hold an earlier result. */
 int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result);
 void kilnrun_result_clear(struct kilnrun_result *result);
 

@@ -1,6 +1,7 @@
 /* The scheduler: every step is a unit of work for a pool of threads, handed out when the steps that it
  * needs are done. A step first makes its key, then either finds its record or is executed. */
 #include "build/engine.h"
+#include "build/etc.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -105,6 +106,7 @@ static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer pr
     if (!state->layer)
         return false;
     state->created = g_get_real_time() / G_USEC_PER_SEC;
+    state->executed = true;
     KilnRecord record = {.key = state->key,
                          .layer = state->layer,
                          .created = state->created,
@@ -174,30 +176,36 @@ static bool feeds_target(const KilnPlan *plan, const KilnStep *step)
     return false;
 }
 
-/* One more needed step of `step` is done; the lock is held. */
-static void one_less(KilnEngine *e, KilnStep *step)
+/* One more needed step of `step` is done; the lock is held. The first that becomes ready is kept for this
+ * thread: handing every step of a chain to another thread would cost more than a cached step. */
+static void one_less(KilnEngine *e, KilnStep *step, KilnStep **next)
 {
-    if (--e->waiting_for[step->index] == 0)
+    if (--e->waiting_for[step->index] > 0)
+        return;
+    if (*next)
         g_thread_pool_push(e->workers, step, NULL);
+    else
+        *next = step;
 }
 
-static void step_done(KilnEngine *e, KilnStep *done)
+static KilnStep *step_done(KilnEngine *e, KilnStep *done)
 {
     GPtrArray *steps = e->options->plan->steps;
+    KilnStep *next = NULL;
     for (guint i = done->index + 1; i < steps->len; i++) {
         KilnStep *step = steps->pdata[i];
         if (step->parent == done)
-            one_less(e, step);
+            one_less(e, step, &next);
         for (guint k = 0; step->needs && k < step->needs->len; k++)
             if (step->needs->pdata[k] == done)
-                one_less(e, step);
+                one_less(e, step, &next);
     }
+    return next;
 }
 
-static void run_step(gpointer data, gpointer user_data)
+/* Runs one step; returns one that became ready by it, or NULL. */
+static KilnStep *run_one(KilnEngine *e, KilnStep *step)
 {
-    KilnStep *step = data;
-    KilnEngine *e = user_data;
     GError *error = NULL;
 
     g_mutex_lock(&e->lock);
@@ -205,24 +213,29 @@ static void run_step(gpointer data, gpointer user_data)
     g_mutex_unlock(&e->lock);
 
     KilnState *state = state_new(step->parent);
-    bool ok = go && (step->kind == KILN_STEP_FROM && step->image_id
-                         ? run_from(e, step, state, &error)
-                         : run_layer_step(e, step, state, &error));
-    if (ok && feeds_target(e->options->plan, step) && state->layer)
+    bool ok = go && (step->kind == KILN_STEP_FROM ? run_from(e, step, state, &error)
+                                                  : run_layer_step(e, step, state, &error));
+    if (ok && state->executed && feeds_target(e->options->plan, step))
         g_thread_pool_push(e->digesters, state, NULL);
 
+    KilnStep *next = NULL;
     g_mutex_lock(&e->lock);
     step->state = state;
     e->unfinished--;
     if (ok)
-        step_done(e, step);
-    else if (error && !e->error)
-        e->error = g_steal_pointer(&error);
+        next = step_done(e, step);
     else if (!e->error)
-        g_assert_not_reached();
+        e->error = g_steal_pointer(&error);
     g_cond_broadcast(&e->changed);
     g_mutex_unlock(&e->lock);
     g_clear_error(&error);
+    return next;
+}
+
+static void run_chain(gpointer step, gpointer engine)
+{
+    for (KilnStep *s = step; s;)
+        s = run_one(engine, s);
 }
 
 /* Hands out the first steps and waits until nothing is left that can run. */
@@ -293,7 +306,7 @@ char *kiln_build_run(const KilnBuildOptions *options, GError **error)
     e.in_flight = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     e.waiting_for = g_new0(guint, steps->len + 1);
     guint jobs = options->jobs ? options->jobs : DEFAULT_JOBS;
-    e.workers = g_thread_pool_new(run_step, &e, (gint)jobs, FALSE, NULL);
+    e.workers = g_thread_pool_new(run_chain, &e, (gint)jobs, FALSE, NULL);
     e.digesters = g_thread_pool_new(kiln_build_digest_ahead, &e, (gint)g_get_num_processors(), FALSE, NULL);
     open_index(&e);
 
@@ -308,6 +321,7 @@ char *kiln_build_run(const KilnBuildOptions *options, GError **error)
         KilnStep *step = steps->pdata[i];
         g_clear_pointer((KilnState **)&step->state, state_free);
     }
+    g_clear_pointer(&e.etc, kiln_etc_free);
     g_free(e.waiting_for);
     g_hash_table_unref(e.in_flight);
     g_cond_clear(&e.changed);

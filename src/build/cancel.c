@@ -7,14 +7,19 @@ G_DEFINE_QUARK(kiln-cancel-error-quark, kiln_cancel_error)
 struct KilnCancel {
     GMutex lock;
     bool set;
-    GHashTable *steps; /* struct kilnrun_step*, borrowed */
+    GHashTable *steps; /* struct kilnrun_step*, each with a reference */
 };
+
+static void forget_step(gpointer step)
+{
+    kilnrun_step_unref(step);
+}
 
 KilnCancel *kiln_cancel_new(void)
 {
     KilnCancel *c = g_new0(KilnCancel, 1);
     g_mutex_init(&c->lock);
-    c->steps = g_hash_table_new(NULL, NULL);
+    c->steps = g_hash_table_new_full(NULL, NULL, forget_step, NULL);
     return c;
 }
 
@@ -50,7 +55,7 @@ bool kiln_cancel_check(KilnCancel *c, GError **error)
 void kiln_cancel_watch(KilnCancel *c, struct kilnrun_step *step)
 {
     g_mutex_lock(&c->lock);
-    g_hash_table_add(c->steps, step);
+    g_hash_table_add(c->steps, kilnrun_step_ref(step));
     if (c->set)
         kilnrun_step_kill(step, SIGKILL);
     g_mutex_unlock(&c->lock);

@@ -17,6 +17,7 @@ void kiln_cancel_trigger(KilnCancel *c);
 /* True if it is set; then error says so. */
 bool kiln_cancel_check(KilnCancel *c, GError **error);
 
-/* A command to kill on cancel: between start and wait. One that starts too late is killed at once. */
+/* A command to kill on cancel, from its start until it has been waited for (its output may end long before
+ * it does). One that starts too late is killed at once. */
 void kiln_cancel_watch(KilnCancel *c, struct kilnrun_step *step);
 void kiln_cancel_unwatch(KilnCancel *c, struct kilnrun_step *step);

@@ -11,10 +11,14 @@ typedef struct {
     gint64 layer;   /* the step's own, 0 for FROM */
     char *key;      /* definition key */
     gint64 created; /* seconds: when the layer was made */
+    bool executed;  /* by this build, not found in the records */
 } KilnState;
+
+typedef struct KilnEtc KilnEtc; /* etc.h */
 
 typedef struct {
     const KilnBuildOptions *options;
+    KilnEtc *etc; /* made for the first RUN */
     KilnStatIndex *index; /* of the context */
     char *index_name;
 
@@ -57,5 +61,5 @@ void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError
 
 /* The image: digests, configuration, record. Called when all steps are done. */
 char *kiln_build_assemble(KilnEngine *e, GError **error);
-/* A GThreadPool function: computes the digest (and blob) of the layer of a step ahead of need. */
-void kiln_build_digest_ahead(gpointer step, gpointer engine);
+/* A GThreadPool function: computes the digest (and blob) of a KilnState's layer ahead of need. */
+void kiln_build_digest_ahead(gpointer state, gpointer engine);

@@ -1,6 +1,7 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
 #include "build/engine.h"
+#include "build/etc.h"
 #include "build/mounts.h"
 #include "build/user.h"
 #include "tree/diff.h"
@@ -9,9 +10,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-/* As BuildKit names its sandbox: some installers record it. */
-#define SANDBOX_HOSTNAME "buildkitsandbox"
 
 static void hash_list(KilnHash *key, char *const *list)
 {
@@ -31,54 +29,6 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     return kiln_step_mounts_feed(e, step, key, error);
 }
 
-/* --- The files that every command finds in /etc ----------------------------------------------------- */
-
-typedef struct {
-    int resolv, hosts, hostname;
-} EtcFiles;
-
-static void etc_files_close(EtcFiles *f)
-{
-    if (f->resolv >= 0)
-        close(f->resolv);
-    if (f->hosts >= 0)
-        close(f->hosts);
-    if (f->hostname >= 0)
-        close(f->hostname);
-}
-
-static int write_etc_file(int dirfd, const char *name, const char *text, GError **error)
-{
-    int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    size_t size = strlen(text);
-    if (fd < 0 || write(fd, text, size) != (ssize_t)size || fchmod(fd, 0644) < 0) {
-        g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_IO, "writing the sandbox's %s: %s", name,
-                    g_strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static bool etc_files_make(EtcFiles *f, int dirfd, GError **error)
-{
-    g_autofree char *resolv = NULL;
-    if (!g_file_get_contents("/etc/resolv.conf", &resolv, NULL, NULL))
-        resolv = g_strdup("");
-    f->resolv = write_etc_file(dirfd, "resolv.conf", resolv, error);
-    if (f->resolv < 0)
-        return false;
-    f->hosts = write_etc_file(dirfd, "hosts",
-                              "127.0.0.1\tlocalhost " SANDBOX_HOSTNAME "\n"
-                              "::1\tlocalhost ip6-localhost ip6-loopback\n",
-                              error);
-    if (f->hosts < 0)
-        return false;
-    f->hostname = write_etc_file(dirfd, "hostname", SANDBOX_HOSTNAME "\n", error);
-    return f->hostname >= 0;
-}
-
 /* --- The command ------------------------------------------------------------------------------------- */
 
 /* Everything a spec points to, kept until the step has started. */
@@ -88,7 +38,6 @@ typedef struct {
     GPtrArray *lower_names;
     GPtrArray *env;
     KilnUser user;
-    EtcFiles etc;
     KilnStepMounts *mounts;
     int pipe[2];
 } Command;
@@ -100,7 +49,6 @@ static void command_clear(Command *c)
     g_clear_pointer(&c->env, g_ptr_array_unref);
     g_clear_pointer(&c->mounts, kiln_step_mounts_free);
     kiln_user_clear(&c->user);
-    etc_files_close(&c->etc);
     for (int i = 0; i < 2; i++)
         if (c->pipe[i] >= 0)
             close(c->pipe[i]);
@@ -151,7 +99,10 @@ static void add_env(const KilnStep *step, Command *c)
 static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, KilnWork *work,
                          int upperfd, Command *c, GError **error)
 {
-    *c = (Command){.etc = {-1, -1, -1}, .pipe = {-1, -1}};
+    *c = (Command){.pipe = {-1, -1}};
+    const KilnEtc *etc = kiln_etc_files(e, error);
+    if (!etc)
+        return false;
     if (!kiln_user_lookup(e, step->parent, below, step->user, false, &c->user, error))
         return false;
     if (c->user.uid != 0 && kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED) {
@@ -162,8 +113,7 @@ static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, K
         return false;
     }
     int workfd = kiln_work_mkdir(work, "work", error);
-    int etcfd = workfd < 0 ? -1 : kiln_work_mkdir(work, "etc", error);
-    if (etcfd < 0 || !etc_files_make(&c->etc, etcfd, error) || !add_lowers(e, step, c, error))
+    if (workfd < 0 || !add_lowers(e, step, c, error))
         return false;
     c->mounts = kiln_step_mounts_new(e, step, work, error);
     if (!c->mounts)
@@ -181,11 +131,11 @@ static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, K
     c->spec.gid = c->user.gid;
     c->spec.groups = (const gid_t *)(void *)c->user.groups->data;
     c->spec.n_groups = c->user.groups->len;
-    c->spec.hostname = SANDBOX_HOSTNAME;
+    c->spec.hostname = KILN_SANDBOX_HOSTNAME;
     c->spec.output_fd = c->pipe[1];
-    c->spec.resolv_fd = c->etc.resolv;
-    c->spec.hosts_fd = c->etc.hosts;
-    c->spec.hostname_fd = c->etc.hostname;
+    c->spec.resolv_fd = etc->resolv;
+    c->spec.hosts_fd = etc->hosts;
+    c->spec.hostname_fd = etc->hostname;
     c->spec.binds = kiln_step_mounts_binds(c->mounts, &c->spec.n_binds);
     return true;
 }
@@ -201,28 +151,32 @@ static void stream_output(int fd, KilnTask *task)
     kiln_task_output(task, NULL, 0);
 }
 
+static bool sandbox_gone(int r, GError **error)
+{
+    if (r == -EPIPE || r == -ECONNRESET)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "kiln-launcher, which runs the commands, was killed; the host may have run out of "
+                    "memory, see \"dmesg\"");
+    else
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "the sandbox's launcher: %s",
+                    g_strerror(-r));
+    return false;
+}
+
 static bool run_command(KilnEngine *e, Command *c, KilnTask *task, struct kilnrun_result *result,
                         GError **error)
 {
     struct kilnrun_step *running;
     int r = kilnrun_step_start(e->options->run, &c->spec, &running);
-    if (r < 0) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "starting the sandbox: %s",
-                    g_strerror(-r));
-        return false;
-    }
+    if (r < 0)
+        return sandbox_gone(r, error);
     close(c->pipe[1]);
     c->pipe[1] = -1;
     kiln_cancel_watch(e->options->cancel, running);
     stream_output(c->pipe[0], task);
-    kiln_cancel_unwatch(e->options->cancel, running);
     r = kilnrun_step_wait(running, result);
-    if (r < 0) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "waiting for the sandbox: %s",
-                    g_strerror(-r));
-        return false;
-    }
-    return true;
+    kiln_cancel_unwatch(e->options->cancel, running);
+    return r == 0 || sandbox_gone(r, error);
 }
 
 /* What a failed command gets told besides its exit code. */
@@ -271,10 +225,14 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     Command command;
     struct kilnrun_result result = {0};
     KilnManifest *manifest = NULL;
+    g_autoptr(GError) canceled = NULL;
     bool ok = command_fill(e, step, below, work, upperfd, &command, error) &&
               run_command(e, &command, task, &result, error);
     command_clear(&command);
-    if (ok && !kiln_cancel_check(e->options->cancel, error) && check_result(e, step, &result, error))
+    if (kiln_cancel_check(e->options->cancel, &canceled)) { /* whatever else went wrong then */
+        g_clear_error(error);
+        g_propagate_error(error, g_steal_pointer(&canceled));
+    } else if (ok && check_result(e, step, &result, error))
         manifest = kiln_diff_upper(upperfd, below, (const char *const *)result.stubs,
                                    kiln_store_owners(e->options->store), error);
     kilnrun_result_clear(&result);

@@ -204,13 +204,39 @@ static bool is_current(KilnOperation *op, const KilnImage *image, const char *ca
 
 /* --- Names -------------------------------------------------------------------------------------------- */
 
+static KilnPlatform *platform_of(KilnOperation *op, const KilnImage *image)
+{
+    g_autoptr(KilnConfig) config = kiln_image_config(op->store, image->id, NULL);
+    return config ? kiln_config_platform(config) : NULL;
+}
+
 static bool fits(KilnOperation *op, const KilnImage *image, const KilnPlatform *platform)
 {
     if (!platform)
         return true;
-    g_autoptr(KilnConfig) config = kiln_image_config(op->store, image->id, NULL);
-    g_autoptr(KilnPlatform) has = config ? kiln_config_platform(config) : NULL;
-    return has && kiln_platform_equal(has, platform);
+    g_autoptr(KilnPlatform) has = platform_of(op, image);
+    return has && kiln_platform_match(platform, has) >= 0;
+}
+
+/* Another image of the same index, for the platform: a name means one of them at a time. */
+static KilnImage *sibling(KilnOperation *op, const KilnImage *image, const KilnPlatform *platform)
+{
+    g_autoptr(GPtrArray) all = image->source_digest ? kiln_image_list(op->store, NULL) : NULL;
+    for (guint i = 0; all && i < all->len; i++) {
+        const KilnImage *other = all->pdata[i];
+        if (g_strcmp0(other->source_digest, image->source_digest) == 0 && fits(op, other, platform))
+            return kiln_image_lookup(op->store, other->id, NULL);
+    }
+    return NULL;
+}
+
+/* What an error about a base says of the one that the store has for another platform; "" if none. */
+static char *other_platform(KilnOperation *op, const KilnImage *other)
+{
+    g_autoptr(KilnPlatform) has = other ? platform_of(op, other) : NULL;
+    g_autofree char *text = has ? kiln_platform_text(has) : NULL;
+    return text ? g_strdup_printf(" (the store has it for %s: to use that, say --platform=%s)", text, text)
+                : g_strdup("");
 }
 
 static KilnImage *find_or_pull(const KilnBases *b, const char *name, const KilnPlatform *platform,
@@ -224,19 +250,29 @@ static KilnImage *find_or_pull(const KilnBases *b, const char *name, const KilnP
     g_autoptr(KilnImage) image = reference->digest
                                      ? kiln_image_by_source(op->store, reference->digest)
                                      : kiln_image_lookup(op->store, canonical, NULL);
-    if (image && !fits(op, image, platform))
-        g_clear_pointer(&image, kiln_image_free);
+    g_autoptr(KilnImage) other = NULL;
+    if (image && !fits(op, image, platform)) {
+        other = g_steal_pointer(&image);
+        image = sibling(op, other, platform);
+    }
     bool always = g_strcmp0(b->pull, "always") == 0 && !reference->digest;
     if (image && (!always || is_current(op, image, canonical, platform)))
         return g_steal_pointer(&image);
+    g_autofree char *hint = other_platform(op, other);
     if (g_strcmp0(b->pull, "never") == 0) {
         g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND,
                     "the base image %s is not in the store, and --pull=never forbids to fetch it: kiln "
-                    "load or kiln import it",
-                    canonical);
+                    "load or kiln import it%s",
+                    canonical, hint);
         return NULL;
     }
-    return kiln_base_pull(op, canonical, platform, error);
+    GError *failure = NULL;
+    KilnImage *pulled = kiln_base_pull(op, canonical, platform, &failure);
+    if (!pulled) {
+        g_set_error(error, failure->domain, failure->code, "%s%s", failure->message, hint);
+        g_error_free(failure);
+    }
+    return pulled;
 }
 
 static KilnImage *load_context(const KilnBases *b, const Context *c, const KilnPlatform *platform,

@@ -100,6 +100,8 @@ json_object *kiln_operation_pull(KilnOperation *op, GError **error)
     g_autoptr(KilnPlatform) platform = NULL;
     if (!kiln_request_platform(op->request, &platform, error))
         return NULL;
+    if (!platform)
+        platform = kiln_platform_host();
     KilnBases bases = {op, NULL, pull ? pull : "always"};
     KilnResolved *resolved = kiln_base_resolve(&bases, name ? name : "", platform, error);
     if (!resolved)
@@ -109,6 +111,9 @@ json_object *kiln_operation_pull(KilnOperation *op, GError **error)
     if (!image)
         return NULL;
     g_autofree char *canonical = kiln_canonical_name(name, NULL);
+    /* The image of an index for another platform may have had the name. */
+    if (!kiln_image_tag(op->store, image->id, canonical, error))
+        return NULL;
     json_object *result = one_image(image->id, canonical);
     if (image->source_digest)
         json_object_object_add(result, "digest", json_object_new_string(image->source_digest));

@@ -24,6 +24,10 @@ KilnPlatform *kiln_platform_parse(const char *text, GError **error); /* normalis
 KilnPlatform *kiln_platform_host(void);
 char *kiln_platform_text(const KilnPlatform *p);
 bool kiln_platform_equal(const KilnPlatform *a, const KilnPlatform *b);
+/* How well an image for `have` does where `wanted` was asked for: -1 not at all, else more is
+ * better. An older variant of the same architecture does (v6 on v7), as in containerd's
+ * platforms.Only. */
+int kiln_platform_match(const KilnPlatform *wanted, const KilnPlatform *have);
 void kiln_platform_free(KilnPlatform *p);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnPlatform, kiln_platform_free)
 

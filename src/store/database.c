@@ -435,6 +435,11 @@ bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gp
     return code == SQLITE_DONE;
 }
 
+bool kiln_database_written(const KilnDatabase *d)
+{
+    return d->generation != 0;
+}
+
 gint64 kiln_database_mark(KilnDatabase *d, GError **error)
 {
     if (!kiln_database_begin(d, error))

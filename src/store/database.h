@@ -93,6 +93,8 @@ bool kiln_database_sweep(KilnDatabase *d, GError **error);
 typedef void (*KilnKeyFunc)(const char *key, gpointer data);
 bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gpointer data,
                         GError **error);
+/* Whether this process has begun a transaction; locked. */
+bool kiln_database_written(const KilnDatabase *d);
 /* Ends a generation of provisional rows: what is committed later belongs to the next. Returns its
  * number, 0 on error. After a syncfs, confirm() confirms it and those before. */
 gint64 kiln_database_mark(KilnDatabase *d, GError **error);

@@ -64,6 +64,15 @@ static bool put(KilnStore *s, gconstpointer data, GError **error)
     return p->name == NULL || kiln_database_run(s->db, error, SQL_NAME_PUT, "ss", p->name, p->id);
 }
 
+/* Whether the records say all this already: then nothing is written, and nothing needs confirming. */
+static bool is_recorded(KilnStore *s, const Put *p)
+{
+    g_autoptr(KilnImage) image = kiln_image_lookup(s, p->name ? p->name : p->id, NULL);
+    return image && strcmp(image->id, p->id) == 0 && image->n_chain == p->n &&
+           (p->n == 0 || memcmp(image->chain, p->chain, p->n * sizeof *p->chain) == 0) &&
+           (p->source == NULL || g_strcmp0(p->source, image->source_digest) == 0);
+}
+
 bool kiln_image_put(KilnStore *s, const char *id, const char *name, const gint64 *chain, guint n,
                     const char *source_digest, GError **error)
 {
@@ -72,7 +81,7 @@ bool kiln_image_put(KilnStore *s, const char *id, const char *name, const gint64
         return false;
     close(fd);
     const Put p = {.id = id, .name = name, .source = source_digest, .chain = chain, .n = n};
-    return change(s, put, &p, error);
+    return is_recorded(s, &p) || change(s, put, &p, error);
 }
 
 static bool exists(KilnStore *s, const char *id, GError **error)
@@ -97,7 +106,8 @@ static bool tag(KilnStore *s, gconstpointer data, GError **error)
 bool kiln_image_tag(KilnStore *s, const char *id, const char *name, GError **error)
 {
     const Put p = {.id = id, .name = name};
-    return change(s, tag, &p, error);
+    g_autoptr(KilnImage) there = kiln_image_lookup(s, name, NULL);
+    return (there && strcmp(there->id, id) == 0) || change(s, tag, &p, error);
 }
 
 static bool untag(KilnStore *s, gconstpointer name, GError **error)

@@ -408,8 +408,11 @@ const char *kiln_blob_directory(const KilnStore *s)
 bool kiln_store_confirm(KilnStore *s, GError **error)
 {
     kiln_database_lock(s->db);
-    gint64 mark = kiln_database_mark(s->db, error);
+    bool written = kiln_database_written(s->db);
+    gint64 mark = written ? kiln_database_mark(s->db, error) : 0;
     kiln_database_unlock(s->db);
+    if (!written)
+        return true;
     if (mark == 0)
         return false;
     if (syncfs(s->root_fd) < 0)

@@ -76,6 +76,33 @@ static void test_killing_an_ended_step_is_no_error(Sandbox *s)
     }
 }
 
+static gpointer kill_and_forget(gpointer step)
+{
+    g_assert_cmpint(kilnrun_step_kill(step, SIGKILL), ==, 0);
+    kilnrun_step_unref(step);
+    return NULL;
+}
+
+/* A command that closed its output is not heard of until it ends: who waits for it cannot kill it. */
+static void test_killing_while_another_waits(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c", "exec >&- 2>&-; exec sleep 1000", NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+    struct kilnrun_result result;
+    int output;
+    struct kilnrun_step *step = start_spec(s, &spec, &output), *other = kilnrun_step_ref(step);
+    g_autofree char *rest = read_all(output);
+    GThread *killer = g_thread_new("killer", kill_and_forget, kilnrun_step_ref(step));
+
+    g_assert_cmpstr(rest, ==, "");
+    g_assert_cmpint(kilnrun_step_wait(step, &result), ==, 0);
+    g_assert_cmpint(result.signal, ==, SIGKILL);
+    kilnrun_result_clear(&result);
+    g_thread_join(killer);
+    g_assert_cmpint(kilnrun_step_kill(other, SIGKILL), ==, 0);
+    kilnrun_step_unref(other);
+}
+
 /* The builder dies without a word: launcher and command go with it. */
 static void test_death_of_the_builder(Sandbox *s)
 {
@@ -254,6 +281,7 @@ int main(int argc, char **argv)
     add_builder_test("background", EVERYWHERE, test_background_processes_end_with_the_command);
     add_builder_test("child-signal", 1u << SINGLE_ID, test_child_killed_by_a_signal);
     add_builder_test("kill-ended", 1u << SINGLE_ID, test_killing_an_ended_step_is_no_error);
+    add_builder_test("kill-waited-for", 1u << SINGLE_ID, test_killing_while_another_waits);
     add_builder_test("builder-dies", EVERYWHERE, test_death_of_the_builder);
     add_builder_test("launcher-dies", EVERYWHERE, test_death_of_the_launcher);
     add_builder_test("stop", EVERYWHERE, test_stop_ends_running_commands);

@@ -1,0 +1,69 @@
+#include "build/etc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_file(int dirfd, const char *name, const char *text, GError **error)
+{
+    int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    size_t size = strlen(text);
+    if (fd < 0 || write(fd, text, size) != (ssize_t)size || fchmod(fd, 0644) < 0) {
+        g_set_error(error, KILN_STORE_ERROR,
+                    errno == ENOSPC ? KILN_STORE_ERROR_SPACE : KILN_STORE_ERROR_IO,
+                    "writing the sandbox's /etc/%s: %s", name, g_strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool write_files(KilnEtc *etc, GError **error)
+{
+    int dirfd = kiln_work_fd(etc->work);
+    g_autofree char *resolv = NULL;
+    if (!g_file_get_contents("/etc/resolv.conf", &resolv, NULL, NULL))
+        resolv = g_strdup("");
+    etc->resolv = write_file(dirfd, "resolv.conf", resolv, error);
+    if (etc->resolv >= 0)
+        etc->hosts = write_file(dirfd, "hosts",
+                                "127.0.0.1\tlocalhost " KILN_SANDBOX_HOSTNAME "\n"
+                                "::1\tlocalhost ip6-localhost ip6-loopback\n",
+                                error);
+    if (etc->hosts >= 0)
+        etc->hostname = write_file(dirfd, "hostname", KILN_SANDBOX_HOSTNAME "\n", error);
+    return etc->hostname >= 0;
+}
+
+static KilnEtc *etc_new(KilnStore *store, GError **error)
+{
+    KilnEtc *etc = g_new0(KilnEtc, 1);
+    etc->resolv = etc->hosts = etc->hostname = -1;
+    etc->work = kiln_work_new(store, error);
+    if (!etc->work || !write_files(etc, error))
+        g_clear_pointer(&etc, kiln_etc_free);
+    return etc;
+}
+
+const KilnEtc *kiln_etc_files(KilnEngine *e, GError **error)
+{
+    g_mutex_lock(&e->lock);
+    if (!e->etc)
+        e->etc = etc_new(e->options->store, error);
+    KilnEtc *etc = e->etc;
+    g_mutex_unlock(&e->lock);
+    return etc;
+}
+
+void kiln_etc_free(KilnEtc *etc)
+{
+    const int fds[] = {etc->resolv, etc->hosts, etc->hostname};
+    for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    g_clear_pointer(&etc->work, kiln_work_free);
+    g_free(etc);
+}
