@@ -86,23 +86,35 @@ static void release_key(KilnEngine *e, const char *key)
     g_mutex_unlock(&e->lock);
 }
 
+/* The layer's number, or 0. */
+static gint64 fill_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
+                         KilnTask *task, GError **error)
+{
+    int upperfd = kiln_work_mkdir(work, "upper", error);
+    if (upperfd < 0)
+        return 0;
+    g_autoptr(KilnManifest) manifest =
+        ops_of(step->kind)->execute(e, step, prepared, work, upperfd, task, error);
+    return manifest ? kiln_layer_commit(e->options->store, work, manifest, error) : 0;
+}
+
+static void sweep(gpointer work, gpointer data)
+{
+    (void)data;
+    kiln_work_free(work);
+}
+
 static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared,
                     KilnTask *task, GError **error)
 {
     KilnStore *store = e->options->store;
     if (kiln_cancel_check(e->options->cancel, error))
         return false;
-    g_autoptr(KilnWork) work = kiln_work_new(store, error);
+    KilnWork *work = kiln_work_new(store, error);
     if (!work)
         return false;
-    int upperfd = kiln_work_mkdir(work, "upper", error);
-    if (upperfd < 0)
-        return false;
-    g_autoptr(KilnManifest) manifest =
-        ops_of(step->kind)->execute(e, step, prepared, work, upperfd, task, error);
-    if (!manifest)
-        return false;
-    state->layer = kiln_layer_commit(store, work, manifest, error);
+    state->layer = fill_layer(e, step, prepared, work, task, error);
+    g_thread_pool_push(e->sweepers, work, NULL); /* nobody need wait for its removal */
     if (!state->layer)
         return false;
     state->created = g_get_real_time() / G_USEC_PER_SEC;
@@ -308,12 +320,14 @@ char *kiln_build_run(const KilnBuildOptions *options, GError **error)
     guint jobs = options->jobs ? options->jobs : DEFAULT_JOBS;
     e.workers = g_thread_pool_new(run_chain, &e, (gint)jobs, FALSE, NULL);
     e.digesters = g_thread_pool_new(kiln_build_digest_ahead, &e, (gint)g_get_num_processors(), FALSE, NULL);
+    e.sweepers = g_thread_pool_new(sweep, NULL, 1, FALSE, NULL);
     open_index(&e);
 
     char *image_id = NULL;
     bool ok = run_steps(&e, error);
     close_index(&e);
     g_thread_pool_free(e.digesters, !ok, TRUE);
+    g_thread_pool_free(e.sweepers, FALSE, TRUE);
     if (ok)
         image_id = kiln_build_assemble(&e, error);
 

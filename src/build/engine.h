@@ -28,7 +28,9 @@ typedef struct {
     guint *waiting_for;    /* by step index: how many needed steps are not done */
     guint unfinished;      /* steps that are not done */
     GError *error;         /* the first failure; nothing new starts after it */
-    GThreadPool *workers, *digesters;
+    GThreadPool *workers;   /* run steps */
+    GThreadPool *digesters; /* make digests and blobs of finished layers */
+    GThreadPool *sweepers;  /* remove work folders */
 } KilnEngine;
 
 /* A kind of step. */
