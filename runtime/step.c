@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +30,7 @@
 
 struct step {
     const struct step_setup *setup;
+    int socket; /* to the builder */
     struct kilnrun_spec spec;
     struct kilnrun_failure failure;
     struct mounts mounts;
@@ -129,7 +129,7 @@ static int report_stubs(struct step *s)
     int rc = 0;
 
     if (stubs->size > 0)
-        rc = wire_send(s->setup->socket, WIRE_STUBS, 0, stubs->bytes, stubs->size, NULL, 0);
+        rc = wire_send(s->socket, WIRE_STUBS, 0, stubs->bytes, stubs->size, NULL, 0);
     return rc < 0 ? failure_set(&s->failure, rc, "report", "list the mount points made") : 0;
 }
 
@@ -163,14 +163,6 @@ static int enter_user_namespace(struct step *s)
     return 0;
 }
 
-/* With the capabilities that can pass any directory, as runc's first try. */
-static int enter_cwd(struct step *s)
-{
-    if (chdir(s->spec.cwd) < 0)
-        return failure_set(&s->failure, -errno, "cwd", "%s", s->spec.cwd);
-    return 0;
-}
-
 /* The output is handed to the command's user, who may want to open /dev/stdout; as runc does, and
  * like it not minding if that fails (an id that is not mapped). */
 static int set_stdio(struct step *s)
@@ -184,6 +176,31 @@ static int set_stdio(struct step *s)
         (void)!fchown(s->spec.output_fd, s->spec.uid, s->spec.gid);
     if (dup2(null, 0) < 0 || dup2(s->spec.output_fd, 1) < 0 || dup2(s->spec.output_fd, 2) < 0)
         return failure_set(&s->failure, -errno, "stdio", "dup2");
+    return 0;
+}
+
+/* Of all that was inherited and opened, 0, 1 and 2 stay, and the socket, which closes with execve.
+ * The names that come from the image are looked up after this, so that /proc/self/fd leads nowhere:
+ * not for the working directory (runc's CVE-2024-21626), nor for the program. */
+static int close_files(struct step *s)
+{
+    if (s->socket != 3 && dup3(s->socket, 3, O_CLOEXEC) < 0)
+        return failure_set(&s->failure, -errno, "stdio", "dup3");
+    s->socket = 3;
+    if (close_range(4, ~0U, 0) < 0)
+        return failure_set(&s->failure, -errno, "stdio", "close_range (Linux 5.9 is needed)");
+    return 0;
+}
+
+/* With the capabilities that can pass any directory, as runc's first try. */
+static int enter_cwd(struct step *s)
+{
+    int fd = sys_openat2(AT_FDCWD, s->spec.cwd, O_PATH | O_DIRECTORY | O_CLOEXEC,
+                         RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+
+    if (fd < 0 || fchdir(fd) < 0)
+        return failure_set(&s->failure, -errno, "cwd", "%s", s->spec.cwd);
+    close(fd);
     return 0;
 }
 
@@ -218,14 +235,6 @@ static int drop_privileges(struct step *s)
                            (unsigned)s->spec.uid);
     rc = caps_set(s->spec.uid);
     return rc < 0 ? failure_set(&s->failure, rc, "capabilities", "capset") : 0;
-}
-
-/* 0, 1 and 2 alone outlive execve. */
-static int close_files(struct step *s)
-{
-    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-        return failure_set(&s->failure, -errno, "exec", "close_range (Linux 5.11 is needed)");
-    return 0;
 }
 
 /* A regular file that may be executed: 0, or why not. */
@@ -277,7 +286,7 @@ static int execute(struct step *s)
         rc = find_in_path(name, s->spec.env, found);
     if (rc < 0)
         return failure_set(&s->failure, rc, "exec", "%s: not found in PATH", name);
-    rc = wire_send(s->setup->socket, WIRE_STARTED, 0, NULL, 0, NULL, 0);
+    rc = wire_send(s->socket, WIRE_STARTED, 0, NULL, 0, NULL, 0);
     if (rc < 0)
         return failure_set(&s->failure, rc, "report", "say that the command starts");
     execve(found, (char *const *)s->spec.argv, (char *const *)s->spec.env);
@@ -310,10 +319,9 @@ static int prepare_and_execute(struct step *s)
         (rc = enter_root(s)) < 0 ||            /* pivot_root, unmount the host */
         (rc = enter_user_namespace(s)) < 0 ||  /* no mounts any more */
         /* with all capabilities in the nested user namespace */
-        (rc = enter_cwd(s)) < 0 || (rc = set_stdio(s)) < 0 || (rc = set_groups(s)) < 0 ||
-        (rc = install_filter(s)) < 0 || (rc = drop_privileges(s)) < 0 ||
-        /* with nothing left to lose */
-        (rc = close_files(s)) < 0)
+        (rc = set_stdio(s)) < 0 || (rc = close_files(s)) < 0 || /* nothing of the builder is left */
+        (rc = enter_cwd(s)) < 0 || (rc = set_groups(s)) < 0 || (rc = install_filter(s)) < 0 ||
+        (rc = drop_privileges(s)) < 0)
         return rc;
     return execute(s);
 }
@@ -323,6 +331,7 @@ void step_run(const struct step_setup *setup)
     static struct step s; /* large; there is one step a process */
 
     s.setup = setup;
+    s.socket = setup->socket;
     s.mounts = (struct mounts){.single_id = setup->options->single_id,
                                .failure = &s.failure,
                                .root = -1,
@@ -331,6 +340,6 @@ void step_run(const struct step_setup *setup)
                                .dev = -1,
                                .empty = -1};
     prepare_and_execute(&s);
-    wire_send(setup->socket, WIRE_FAILURE, 0, &s.failure, sizeof s.failure, NULL, 0);
+    wire_send(s.socket, WIRE_FAILURE, 0, &s.failure, sizeof s.failure, NULL, 0);
     _exit(127);
 }

@@ -167,6 +167,7 @@ def make_main(root):
     write(root, "globs/2/x.c", "2\n")
     write(root, "globs/2/y.h", "2\n")
     make_archives(root)
+    os.symlink("owners.tar", os.path.join(root, "link-archive"))
 
 
 def make_ignored(root):

@@ -11,7 +11,7 @@
 G_DEFINE_QUARK(kiln-build-error-quark, kiln_build_error)
 
 /* Part of every key: changes when the meaning of keys or the making of layers does. */
-#define KEY_FORMAT "kiln-step-1"
+#define KEY_FORMAT "kiln-step-2"
 #define DEFAULT_JOBS 8
 
 static const KilnStepKindOps *ops_of(KilnStepKind kind)
@@ -47,6 +47,17 @@ static KilnState *state_new(const KilnStep *parent)
     return s;
 }
 
+/* A base is known by its content: the diffIDs of the layers that came with an image. One that was built here
+ * may have none, or several (SOURCE_DATE_EPOCH), and is known by its number, which is never given again. */
+static void feed_base_layer(KilnStore *store, gint64 layer, KilnHash *key)
+{
+    /* No tar is ever written with this clamp: what comes back is the diffID of the image's own tar. */
+    g_autofree char *diff_id = kiln_layer_tar_diff_id(store, layer, G_MININT64);
+    kiln_hash_string(key, diff_id);
+    if (!diff_id)
+        kiln_hash_update(key, &layer, sizeof layer);
+}
+
 static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
 {
     KilnTask *task = kiln_task_start(e->options->emitter, step->name);
@@ -59,31 +70,53 @@ static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **e
     g_autoptr(KilnHash) key = kiln_hash_new();
     kiln_hash_string(key, KEY_FORMAT);
     kiln_hash_string(key, "FROM");
-    for (guint i = 0; i < image->n_chain; i++) {
-        g_autofree char *diff_id = kiln_layer_diff_id(e->options->store, image->chain[i]);
-        kiln_hash_string(key, diff_id);
-    }
+    for (guint i = 0; i < image->n_chain; i++)
+        feed_base_layer(e->options->store, image->chain[i], key);
     state->key = kiln_hash_finish_text(key);
     kiln_task_end(task, KILN_VERDICT_CACHED, NULL); /* the store has it, whoever brought it there */
     return true;
 }
 
-/* Waits while another thread executes a step with this key, then claims the key. */
-static void claim_key(KilnEngine *e, const char *key)
+/* What a key came to in this build. */
+typedef struct {
+    bool busy;      /* a thread looks it up or executes it */
+    gint64 layer;   /* 0: not known yet */
+    gint64 created;
+} Outcome;
+
+/* Waits while another thread has the key, then takes it. */
+static Outcome *claim_key(KilnEngine *e, const char *key)
 {
     g_mutex_lock(&e->lock);
-    while (g_hash_table_contains(e->in_flight, key))
+    Outcome *outcome = g_hash_table_lookup(e->outcomes, key);
+    if (!outcome) {
+        outcome = g_new0(Outcome, 1);
+        g_hash_table_insert(e->outcomes, g_strdup(key), outcome);
+    }
+    while (outcome->busy)
         g_cond_wait(&e->changed, &e->lock);
-    g_hash_table_add(e->in_flight, g_strdup(key));
+    outcome->busy = true;
+    g_mutex_unlock(&e->lock);
+    return outcome;
+}
+
+static void release_key(KilnEngine *e, Outcome *outcome)
+{
+    g_mutex_lock(&e->lock);
+    outcome->busy = false;
+    g_cond_broadcast(&e->changed);
     g_mutex_unlock(&e->lock);
 }
 
-static void release_key(KilnEngine *e, const char *key)
+static bool find_record(KilnEngine *e, const char *key, Outcome *outcome)
 {
-    g_mutex_lock(&e->lock);
-    g_hash_table_remove(e->in_flight, key);
-    g_cond_broadcast(&e->changed);
-    g_mutex_unlock(&e->lock);
+    KilnRecord record;
+    if (e->options->no_cache || !kiln_record_lookup(e->options->store, key, &record))
+        return false;
+    outcome->layer = record.layer;
+    outcome->created = record.created;
+    kiln_record_clear(&record);
+    return true;
 }
 
 /* The layer's number, or 0. */
@@ -104,8 +137,8 @@ static void sweep(gpointer work, gpointer data)
     kiln_work_free(work);
 }
 
-static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared,
-                    KilnTask *task, GError **error)
+static bool execute(KilnEngine *e, KilnStep *step, const char *key, gpointer prepared, KilnTask *task,
+                    Outcome *outcome, GError **error)
 {
     KilnStore *store = e->options->store;
     if (kiln_cancel_check(e->options->cancel, error))
@@ -113,46 +146,49 @@ static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer pr
     KilnWork *work = kiln_work_new(store, error);
     if (!work)
         return false;
-    state->layer = fill_layer(e, step, prepared, work, task, error);
+    outcome->layer = fill_layer(e, step, prepared, work, task, error);
     g_thread_pool_push(e->sweepers, work, NULL); /* nobody need wait for its removal */
-    if (!state->layer)
+    if (!outcome->layer)
         return false;
-    state->created = g_get_real_time() / G_USEC_PER_SEC;
-    state->executed = true;
-    KilnRecord record = {.key = state->key,
-                         .layer = state->layer,
-                         .created = state->created,
+    outcome->created = g_get_real_time() / G_USEC_PER_SEC;
+    KilnRecord record = {.key = (char *)key,
+                         .layer = outcome->layer,
+                         .created = outcome->created,
                          .duration = kiln_task_elapsed(task),
                          .name = step->created_by};
     return kiln_record_put(store, &record, error);
 }
 
-/* Looks for the record or executes; the key is claimed meanwhile, so that the same step in two stages
- * runs once. */
+/* Looks for the record or executes; the key is claimed meanwhile, so that the same step in two stages runs
+ * once, with --no-cache too. */
 static bool resolve_layer(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared,
                           KilnTask *task, GError **error)
 {
-    KilnRecord record = {0};
-    claim_key(e, state->key);
-    bool cached = !e->options->no_cache && kiln_record_lookup(e->options->store, state->key, &record);
-    bool ok = true;
-    if (cached) {
-        state->layer = record.layer;
-        state->created = record.created;
-        kiln_record_clear(&record);
-    } else {
-        ok = execute(e, step, state, prepared, task, error);
-    }
-    release_key(e, state->key);
+    Outcome *outcome = claim_key(e, state->key);
+    bool cached = outcome->layer || find_record(e, state->key, outcome);
+    bool ok = cached || execute(e, step, state->key, prepared, task, outcome, error);
+    state->layer = outcome->layer;
+    state->created = outcome->created;
+    state->executed = ok && !cached;
+    release_key(e, outcome);
     if (ok)
         kiln_task_end(task, cached ? KILN_VERDICT_CACHED : KILN_VERDICT_DONE, NULL);
     return ok;
 }
 
+/* The layer is part of it: a step that was executed again (by another process at the same time, or with
+ * --no-cache) may have come to something else, and what was made on the one must not be put on the other. */
+void kiln_step_feed(const KilnStep *step, KilnHash *key)
+{
+    const KilnState *state = kiln_step_state(step);
+    gint64 layer = state ? state->layer : 0;
+    kiln_hash_string(key, state ? state->key : NULL);
+    kiln_hash_update(key, &layer, sizeof layer);
+}
+
 static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
 {
     const KilnStepKindOps *ops = ops_of(step->kind);
-    const KilnState *parent = kiln_step_state(step->parent);
     KilnTask *task = kiln_task_start(e->options->emitter, step->name);
     gpointer prepared = NULL;
 
@@ -160,7 +196,7 @@ static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GErr
     kiln_hash_string(key, KEY_FORMAT);
     kiln_hash_string(key, step->keyword);
     kiln_hash_string(key, kiln_store_owners(e->options->store) == KILN_OWNERS_REAL ? "real" : "recorded");
-    kiln_hash_string(key, parent ? parent->key : NULL);
+    kiln_step_feed(step->parent, key);
 
     GError *failure = NULL;
     bool ok = ops->prepare(e, step, key, &prepared, &failure);
@@ -234,9 +270,9 @@ static KilnStep *run_one(KilnEngine *e, KilnStep *step)
     g_mutex_lock(&e->lock);
     step->state = state;
     e->unfinished--;
-    if (ok)
+    if (ok && !e->error)
         next = step_done(e, step);
-    else if (!e->error)
+    else if (!ok && !e->error)
         e->error = g_steal_pointer(&error);
     g_cond_broadcast(&e->changed);
     g_mutex_unlock(&e->lock);
@@ -315,7 +351,7 @@ char *kiln_build_run(const KilnBuildOptions *options, GError **error)
     GPtrArray *steps = options->plan->steps;
     g_mutex_init(&e.lock);
     g_cond_init(&e.changed);
-    e.in_flight = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    e.outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     e.waiting_for = g_new0(guint, steps->len + 1);
     guint jobs = options->jobs ? options->jobs : DEFAULT_JOBS;
     e.workers = g_thread_pool_new(run_chain, &e, (gint)jobs, FALSE, NULL);
@@ -337,7 +373,7 @@ char *kiln_build_run(const KilnBuildOptions *options, GError **error)
     }
     g_clear_pointer(&e.etc, kiln_etc_free);
     g_free(e.waiting_for);
-    g_hash_table_unref(e.in_flight);
+    g_hash_table_unref(e.outcomes);
     g_cond_clear(&e.changed);
     g_mutex_clear(&e.lock);
     return image_id;

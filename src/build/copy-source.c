@@ -164,6 +164,7 @@ static void feed_items(KilnCopySource *s, KilnHash *key)
         guint n = kiln_manifest_length(item->entries);
         bool directory = n && kiln_manifest_get(item->entries, 0)->type == KILN_TYPE_DIR;
         kiln_hash_string(key, directory ? NULL : item->name);
+        kiln_hash_update(key, &n, sizeof n);
         for (guint k = directory ? 1 : 0; k < n; k++)
             kiln_entry_feed(kiln_manifest_get(item->entries, k), item->path,
                             (KilnAppendFunc)kiln_hash_update, key);
@@ -173,10 +174,10 @@ static void feed_items(KilnCopySource *s, KilnHash *key)
 /* A stage or image is known by its own key, and by what is taken from it. */
 static void feed_origin(KilnCopySource *s, KilnHash *key)
 {
-    const KilnState *state = kiln_step_state(s->step->from.step);
-    kiln_hash_string(key, state ? state->key : NULL);
+    kiln_step_feed(s->step->from.step, key);
     for (char *const *p = s->step->sources; p && *p; p++)
         kiln_hash_string(key, *p);
+    kiln_hash_string(key, NULL); /* ends the list */
     for (char *const *p = s->step->excludes; p && *p; p++)
         kiln_hash_string(key, *p);
 }

@@ -27,6 +27,12 @@ typedef struct {
 
 static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
 {
+    if (step->parents) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
+                    "%s --parents is not supported yet", step->keyword);
+        kiln_step_prefix_error(step, &step->place, error);
+        return false;
+    }
     kiln_hash_string(key, step->dest);
     kiln_hash_string(key, step->chown);
     kiln_hash_string(key, step->chmod);
@@ -35,6 +41,7 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
         kiln_hash_string(key, in->name);
         kiln_hash_string(key, in->content);
     }
+    kiln_hash_string(key, NULL); /* ends the list */
     *prepared = kiln_copy_source_new(e, step, key, error);
     return *prepared != NULL;
 }

@@ -24,7 +24,7 @@ typedef struct {
 
     GMutex lock;
     GCond changed;         /* signalled at the end of every step */
-    GHashTable *in_flight; /* keys being executed */
+    GHashTable *outcomes;  /* by key: what build.c knows of it */
     guint *waiting_for;    /* by step index: how many needed steps are not done */
     guint unfinished;      /* steps that are not done */
     GError *error;         /* the first failure; nothing new starts after it */
@@ -50,6 +50,9 @@ static inline const KilnState *kiln_step_state(const KilnStep *step)
 {
     return step ? step->state : NULL;
 }
+
+/* Adds what a step came to (NULL: nothing) to the key of one that reads it. */
+void kiln_step_feed(const KilnStep *step, KilnHash *key);
 
 /* The file system that a step left (NULL: empty). Free it. */
 KilnView *kiln_step_view(KilnEngine *e, const KilnStep *step, GError **error);

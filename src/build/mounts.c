@@ -54,7 +54,9 @@ static bool feed_bind(KilnEngine *e, const KilnMount *m, KilnHash *key, GError *
     g_autoptr(KilnManifest) entries = kiln_manifest_new();
     if (!kiln_source_list(tree, matches->pdata[0], true, entries, error))
         return false;
-    for (guint i = 0; i < kiln_manifest_length(entries); i++)
+    guint n = kiln_manifest_length(entries);
+    kiln_hash_update(key, &n, sizeof n);
+    for (guint i = 0; i < n; i++)
         kiln_entry_feed(kiln_manifest_get(entries, i), matches->pdata[0], (KilnAppendFunc)kiln_hash_update,
                         key);
     return true;
@@ -70,6 +72,7 @@ bool kiln_step_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, G
                               : m->type == KILN_MOUNT_CACHE ? "cache"
                                                             : "tmpfs");
         kiln_hash_string(key, m->target);
+        kiln_hash_string(key, m->id); /* another cache may hold something else */
         if (m->type == KILN_MOUNT_BIND && !feed_bind(e, m, key, error)) {
             kiln_step_prefix_error(step, &step->place, error);
             return false;

@@ -91,6 +91,18 @@ static void enter_namespaces(const Child *c)
     }
 }
 
+/* The command of a RUN can execute the program that it was forked from as /proc/self/exe, with the
+ * image's libraries, and open it for writing (runc's CVE-2019-5736). Where it belongs to whoever
+ * runs kiln only the mount can refuse that. */
+static void protect_program(const Child *c)
+{
+    struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+    if (mount(c->program, c->program, NULL, MS_BIND, NULL) < 0 ||
+        mount_setattr(AT_FDCWD, c->program, 0, &readonly, sizeof readonly) < 0) {
+        fail(c, STAGE_MOUNTS);
+    }
+}
+
 static void arrange_fds(const Child *c)
 {
     if (!c->keep_input) {
@@ -122,6 +134,7 @@ static _Noreturn void child_main(const Child *c)
     if (!c->program) {
         _exit(0);
     }
+    protect_program(c);
     arrange_fds(c);
     execve(c->program, c->argv, environ);
     fail(c, STAGE_EXEC);

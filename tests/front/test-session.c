@@ -272,6 +272,21 @@ static void test_foreign_root(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(error->message, "belongs to another user"));
 }
 
+/* What the builder starts can find it as /proc/self/exe. */
+static void test_program_is_readonly(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    KilnSession *s =
+        start(f, READ_REQUEST "{ echo '# more' >>\"$0\"; } 2>/dev/null && echo written >$NOTES "
+                              "|| echo refused >$NOTES\n" SAY("{\"event\":\"result\"}"));
+    if (!s) {
+        return;
+    }
+    g_assert_cmpint(kiln_session_finish(s), ==, 0);
+    g_autofree char *notes = read_notes(f);
+    g_assert_cmpstr(notes, ==, "refused\n");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -286,6 +301,7 @@ int main(int argc, char **argv)
     ADD("/front/session/remote-missing", test_remote_missing);
     ADD("/front/session/remote-left", test_remote_left);
     ADD("/front/session/not-installed", test_not_installed);
+    ADD("/front/session/program-readonly", test_program_is_readonly);
     ADD("/front/session/foreign-root", test_foreign_root);
     return g_test_run();
 }

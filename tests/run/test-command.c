@@ -74,6 +74,30 @@ static void test_cwd(Sandbox *s)
     assert_fails(&f, "cwd", -ENOTDIR);
 }
 
+/* While a command is prepared, the host's directories are open: no name may lead to them. */
+static void test_host_directories_are_out_of_reach(Sandbox *s)
+{
+    for (int fd = 0; fd < 32; fd++) {
+        g_autofree char *cwd = g_strdup_printf("/proc/self/fd/%d", fd);
+        g_autofree char *program = g_strdup_printf("/proc/self/fd/%d/bin/busybox", fd);
+        g_autofree char *path = g_strdup_printf("PATH=/proc/self/fd/%d/bin", fd);
+        const char *sh[] = {"busybox", "pwd", NULL}, *direct[] = {program, "pwd", NULL};
+        const char *env[] = {path, NULL};
+        struct kilnrun_spec in = sandbox_spec(s, sh), by_name = sandbox_spec(s, direct),
+                            by_path = sandbox_spec(s, sh);
+
+        in.cwd = cwd;
+        g_auto(Outcome) a = run_spec(s, &in);
+        g_assert_false(a.result.started);
+        g_assert_cmpstr(a.result.failure.stage, ==, "cwd");
+        g_auto(Outcome) b = run_spec(s, &by_name);
+        g_assert_cmpstr(b.result.failure.stage, ==, "exec");
+        by_path.env = env;
+        g_auto(Outcome) c = run_spec(s, &by_path);
+        g_assert_cmpstr(c.result.failure.stage, ==, "exec");
+    }
+}
+
 static void test_command_not_found(Sandbox *s)
 {
     const char *argv[] = {"no-such-command", NULL};
@@ -179,6 +203,7 @@ int main(int argc, char **argv)
     add_builder_test("environment", 1u << SINGLE_ID, test_environment_is_exactly_as_given);
     add_builder_test("default-path", 1u << SINGLE_ID, test_no_path_means_the_default);
     add_builder_test("cwd", EVERYWHERE, test_cwd);
+    add_builder_test("host-directories", EVERYWHERE, test_host_directories_are_out_of_reach);
     add_builder_test("not-found", EVERYWHERE, test_command_not_found);
     add_builder_test("interpreter", 1u << SINGLE_ID, test_missing_interpreter_is_told_apart);
     add_builder_test("process-one", EVERYWHERE, test_command_is_process_one_and_session_leader);
