@@ -25,12 +25,17 @@ setup() {
     DIR=$(workdir ranged)
     CONTEXT=$DIR/context
     RUNC_ID=
+    CGROUP=kiln-it-$$
     mkdir -p "$CONTEXT"
     own ranged "$CONTEXT"
 }
 
 teardown() {
     [ -z "$RUNC_ID" ] || runc delete --force "$RUNC_ID" || true
+    local group
+    for group in /sys/fs/cgroup/"$CGROUP" /sys/fs/cgroup/*/"$CGROUP"; do
+        [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} +
+    done
 }
 
 tree() { # ROOT [NEW]
@@ -77,7 +82,6 @@ CMD ["echo \"$GREETING $(id -u) $(pwd)\"; cat file"]
 END
     echo content >"$CONTEXT/file"
     build_archive -t everything
-    build_archive -t everything -q >/dev/null
     build ranged -t everything "$CONTEXT"
 }
 
@@ -111,14 +115,10 @@ END
 @test "umoci: the tree of a base that is unchanged is the tree of its tar" {
     printf 'FROM debian:bookworm-slim\nCOPY new /new\n' >"$CONTEXT/Dockerfile"
     echo new >"$CONTEXT/new"
-    for role in ranged single; do
-        own "$role" "$CONTEXT"
-        build "$role" -o "type=oci,dest=$CONTEXT/$role.tar" "$CONTEXT"
-        rootfs=$(unpack "$CONTEXT/$role.tar")
-        rm "$rootfs/new"
-        diff <(tree "$BATS_FILE_TMPDIR/debian") <(tree "$rootfs")
-        rm -r "$rootfs"
-    done
+    build_archive
+    rootfs=$(unpack "$CONTEXT/a.tar")
+    rm "$rootfs/new"
+    diff <(tree "$BATS_FILE_TMPDIR/debian") <(tree "$rootfs")
 }
 
 @test "umoci: apt-get install, setcap, links and owners give the tree that the same commands give in a chroot" {
@@ -183,9 +183,9 @@ END
         run storage podman load -q -i "$CONTEXT/$archive.tar"
         [ "$status" -eq 0 ]
         image=$(storage podman images -q | head -1)
-        echo "$output"; storage podman images
-        run storage podman --runtime runc run --rm --cgroups=disabled --network=host "$image"
-        echo "$output"
+        # root's podman would raise these limits, and use systemd's cgroups
+        run storage podman --runtime runc --cgroup-manager cgroupfs run --rm --cgroups=no-conmon --cgroup-parent "/$CGROUP" \
+            --ulimit nofile=1000:1000 --ulimit nproc=1000:1000 --network=host "$image"
         [ "$status" -eq 0 ]
         [[ $output == *"hello world 1000 /work"$'\n'content* ]]
         storage podman rmi -f "$image"
@@ -251,15 +251,18 @@ assert_same_tree() { # NAME LAYOUT:TAG
     printf 'FROM %s AS all\nFROM scratch\nCOPY --from=all / /\n' "$1" >"$CONTEXT/Dockerfile"
     build_archive
     diff <(tree "$DIR/theirs/rootfs") <(tree "$(unpack "$CONTEXT/a.tar")")
-    printf 'FROM %s\nCOPY --from=busybox:latest /bin/busybox /bin/busybox\nRUN ["/bin/busybox", "sh", "-c", "cd / && /bin/busybox find . -xdev ! -path ./proc ! -path ./bin/busybox -exec /bin/busybox stat -c \x27%%n %%F %%a %%u:%%g %%h\x27 {} + > /seen"]\n' \
-        "$1" >"$CONTEXT/Dockerfile"
+    cat >"$CONTEXT/Dockerfile" <<END
+FROM $1
+COPY --from=busybox:latest /bin/busybox /busybox
+RUN ["/busybox", "sh", "-c", "cd / && /busybox find . -xdev ! -type d ! -path ./busybox -exec /busybox stat -c '%n %F %a %u:%g %s' {} + > /seen"]
+END
     build_archive
     local rootfs
     rootfs=$(unpack "$CONTEXT/a.tar")
-    # directories that kiln mounts on, or that hold what was copied in
-    local mounted='^\./?(proc|sys|dev|etc|bin|seen|etc/resolv.conf|etc/hosts|etc/hostname)? '
-    diff <(cd "$DIR/theirs/rootfs" && find . -exec stat -c '%n %F %a %u:%g %h' {} + | grep -vE "$mounted" | grep -v ' directory' | LC_ALL=C sort) \
-        <(grep -vE "$mounted" "$rootfs/seen" | grep -v ' directory' | LC_ALL=C sort)
+    # without the files that kiln mounts
+    local mounted='^\./(seen|etc/resolv.conf|etc/hosts|etc/hostname) '
+    diff <(cd "$DIR/theirs/rootfs" && find . ! -type d -exec stat -c '%n %F %a %u:%g %s' {} + | LC_ALL=C sort) \
+        <(LC_ALL=C grep -avE "$mounted" "$rootfs/seen" | LC_ALL=C sort)
     rm -rf "$DIR/theirs" "$rootfs"
 }
 
@@ -350,20 +353,21 @@ assert_same_tree() { # NAME LAYOUT:TAG
         cd "$t/one"
         tar --format=pax --sparse --xattrs --xattrs-include='*' -cf ../one.tar .
         tar --format=gnu --sparse -cf ../gnu.tar .
+        tar --format=gnu -cf ../plain.tar .
         cd ../two
         tar -cf ../two.tar opaque/new opaque/.wh..wh..opq kept .wh.gone .wh.swapped became null
         tar -C ../three -cf ../three.tar gone swapped
     )
     chmod -R a+rX "$t"
     fresh_store ranged busybox=busybox:latest
-    for kind in one gnu; do
-        rm -rf "$DIR/oci"
-        # umoci reads gzip and plain layers alone: zstd is skopeo's part
+    for kind in one gnu plain; do
         layout "$DIR/oci" "$kind" "linux/$HOST=none:$t/$kind.tar,gzip:$t/two.tar,gzip:$t/three.tar"
         skopeo copy --quiet "oci:$DIR/oci:$kind" "oci-archive:$DIR/$kind-image.tar:$kind:1"
         as ranged kiln load -i "$DIR/$kind-image.tar"
-        assert_same_tree "$kind:1" "$DIR/oci:$kind"
     done
+    assert_same_tree one:1 "$DIR/oci:one"
+    # umoci does not know GNU's sparse files: it gets them in full
+    assert_same_tree gnu:1 "$DIR/oci:plain"
 }
 
 @test "layers that umoci made by repacking a changed tree" {

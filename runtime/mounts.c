@@ -131,18 +131,28 @@ int mounts_sys(struct mounts *m)
     return attach_named(m, m->sys, "sys");
 }
 
+/* A node of the command's own where the kernel lets us make one, as it does for real root; else the
+ * host's, read-only: a command that owns it could change its mode for all, and the kernel lets
+ * devices be written all the same. */
 static int add_node(struct mounts *m, const char *name)
 {
     char host[32];
-    int copy, file;
+    struct stat st;
+    int file, copy, rc;
 
     snprintf(host, sizeof host, "/dev/%s", name);
-    copy = copy_of(AT_FDCWD, host, 0);
-    if (copy == -ENOENT)
-        return 0;
+    if (stat(host, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (mknodat(m->dev, name, S_IFCHR, st.st_rdev) == 0)
+        return fchmodat(m->dev, name, 0666, 0) < 0 ? -errno : 0;
     file = openat(m->dev, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file >= 0)
         close(file);
+    copy = copy_of(AT_FDCWD, host, 0);
+    if (copy >= 0 && (rc = add_attributes(copy, MOUNT_ATTR_RDONLY)) < 0) {
+        close(copy);
+        return rc;
+    }
     return attach_in(copy, m->dev, name);
 }
 

@@ -74,8 +74,9 @@ const KilnEvent *kiln_session_next(KilnSession *s);
  * wait (an event is here, or the operation has ended). */
 bool kiln_session_wait(KilnSession *s, int milliseconds);
 
-/* Asks the operation to end: the first time cleanly (commands get SIGTERM, then SIGKILL after 10 s), the
- * second time at once. Async-signal-safe. kiln_session_next() goes on to give events until the end. */
+/* Asks the operation to end: its commands are killed, and what is not over a second later is broken off; the
+ * second time all is broken off at once. Nothing is left of it in the store either way. Async-signal-safe.
+ * kiln_session_next() goes on to give events until the end. */
 void kiln_session_cancel(KilnSession *s);
 
 /* Waits for the end and frees the session. Returns the exit code: 0, or that of the error event. After

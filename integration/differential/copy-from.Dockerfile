@@ -8,7 +8,7 @@ RUN mkdir -p /x/sub /x/setgiddir /x/empty && \
     chmod 2775 /x/setgiddir && chmod 1777 /x/empty && \
     echo 6 > /x/hard1 && ln /x/hard1 /x/hard2 && ln /x/hard1 /x/sub/hard3 && \
     ln -s plain /x/soft && ln -s /x/sub /x/softdir && ln -s /nowhere /x/dangling && chown -h 13:14 /x/soft && \
-    mkfifo /x/fifo && chown 15:16 /x && chmod 711 /x && mknod /x/null c 1 3 && chmod 666 /x/null
+    mkfifo /x/fifo && chown 15:16 /x && chmod 711 /x
 RUN mkdir /y && ln -s /x /y/link && ln -s ../x/plain /y/rel
 FROM busybox
 COPY --from=one /x /c1
@@ -38,7 +38,6 @@ COPY --from=one x/../x/plain /c24
 COPY --from=one /x/empty /c25
 COPY --from=0 /x/plain /c26
 COPY --from=ONE /x/plain /c27
-COPY --from=one /x/null /c28
 WORKDIR /w
 COPY --from=one /x/plain .
 COPY --from=one x/owned ./named

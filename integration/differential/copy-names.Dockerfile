@@ -4,7 +4,6 @@ COPY odd /odd/
 COPY ["odd/with space", "/n1/"]
 COPY ["odd/with space", "/n2 with space"]
 COPY odd/quo\'te /n5/
-COPY ["odd/quo'te", "odd/double\"quote", "/n7/"]
 COPY odd/ünï /n8/
 COPY odd/dollar\$x /n9/
 COPY ["odd/dollar\\$x", "/n10/"]

@@ -60,7 +60,7 @@ ARCHIVES = {
         dict(name="d/file", text="file\n", mode=0o640, owner=(1000, 1001)),
         dict(name="d/setuid", text="x\n", mode=0o4755, owner=(7, 8)),
         dict(name="d/setgid", text="x\n", mode=0o2755, owner=(7, 8)),
-        dict(name="d/hard", kind=LNK, link="d/file"),
+        dict(name="d/hard", kind=LNK, link="d/file", mode=0o640, owner=(1000, 1001)),
         dict(name="d/soft", kind=SYM, link="file", mode=0o777, owner=(1000, 1001)),
         dict(name="sticky", kind=DIR, mode=0o1777, owner=(5, 6)),
         dict(name="fifo", kind=tarfile.FIFOTYPE, mode=0o600, owner=(5, 6)),

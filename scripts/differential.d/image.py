@@ -33,7 +33,7 @@ class Image:
             if "manifests" in manifest:
                 manifest = json.loads(blob(manifest["manifests"][0]["digest"]))
             self.config = json.loads(blob(manifest["config"]["digest"]))
-            for layer in manifest["layers"]:
+            for layer in manifest["layers"] or []:
                 data = blob(layer["digest"])
                 if data[:2] == b"\x1f\x8b":
                     data = gzip.decompress(data)

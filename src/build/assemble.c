@@ -22,6 +22,8 @@ static char **diff_ids_of(KilnEngine *e, const GArray *chain, GError **error)
     for (guint i = 0; i < chain->len; i++) {
         gint64 layer = g_array_index(chain, gint64, i);
         KilnLayerBlob blob = {0};
+        if (kiln_cancel_check(e->options->cancel, error))
+            return NULL;
         char *id = kiln_layer_digest(e->options->store, layer, e->options->epoch,
                                      e->options->blobs ? &blob : NULL, error);
         kiln_layer_blob_clear(&blob);
@@ -77,34 +79,62 @@ static void add_history(KilnEngine *e, KilnConfig *config)
         kiln_config_set_top(config, "created", created);
 }
 
-char *kiln_build_assemble(KilnEngine *e, GError **error)
+void kiln_built_free(KilnBuilt *b)
+{
+    g_free(b->id);
+    g_free(b->config);
+    g_free(b->chain);
+    g_free(b);
+}
+
+/* The configuration of the image and with it its ID. */
+static KilnBuilt *configure(KilnEngine *e, const GArray *chain, char **diff_ids, GError **error)
+{
+    g_autoptr(KilnConfig) config = kiln_config_copy(e->options->plan->config);
+    kiln_config_set_diff_ids(config, (const char *const *)diff_ids);
+    add_history(e, config);
+    if (!kiln_config_validate(config, error))
+        return NULL;
+    KilnBuilt *b = g_new0(KilnBuilt, 1);
+    b->config = kiln_config_dump(config, &b->config_size);
+    b->id = kiln_digest_of_bytes(b->config, b->config_size);
+    b->chain = g_memdup2(chain->data, chain->len * sizeof *b->chain);
+    b->n_chain = chain->len;
+    return b;
+}
+
+static bool record(KilnEngine *e, const KilnBuilt *b, KilnTask *task, GError **error)
+{
+    KilnStore *store = e->options->store;
+    g_autofree char *digest = NULL;
+    if (kiln_cancel_check(e->options->cancel, error) ||
+        !kiln_blob_put_bytes(store, b->config, b->config_size, &digest, error) ||
+        !kiln_image_put(store, b->id, NULL, b->chain, b->n_chain, NULL, error))
+        return false;
+    kiln_task_log(task, "writing image %s done", b->id);
+    return true;
+}
+
+static KilnBuilt *assemble(KilnEngine *e, KilnTask *task, GError **error)
 {
     const KilnState *target = kiln_step_state(e->options->plan->target);
-    KilnTask *task = kiln_task_start(e->options->emitter, "exporting to image");
     g_autoptr(GArray) empty = g_array_new(FALSE, FALSE, sizeof(gint64));
     const GArray *chain = target ? target->chain : empty;
-    char *image_id = NULL;
+    g_auto(GStrv) diff_ids = diff_ids_of(e, chain, error);
+    if (!diff_ids || !record_chains(e, chain, diff_ids, error))
+        return NULL;
+    kiln_task_log(task, "exporting layers done");
+    g_autoptr(KilnBuilt) b = configure(e, chain, diff_ids, error);
+    return b && (!e->options->record || record(e, b, task, error)) ? g_steal_pointer(&b) : NULL;
+}
 
+KilnBuilt *kiln_build_assemble(KilnEngine *e, GError **error)
+{
+    KilnTask *task = kiln_task_start(e->options->emitter, "exporting to image");
     GError *failure = NULL;
-    g_auto(GStrv) diff_ids = diff_ids_of(e, chain, &failure);
-    if (diff_ids && record_chains(e, chain, diff_ids, &failure)) {
-        kiln_task_log(task, "exporting layers done");
-        g_autoptr(KilnConfig) config = kiln_config_copy(e->options->plan->config);
-        kiln_config_set_diff_ids(config, (const char *const *)diff_ids);
-        add_history(e, config);
-        gsize size;
-        g_autofree char *json = kiln_config_dump(config, &size);
-        if (kiln_config_validate(config, &failure) &&
-            kiln_blob_put_bytes(e->options->store, json, size, &image_id, &failure) &&
-            !kiln_image_put(e->options->store, image_id, NULL, (const gint64 *)(void *)chain->data,
-                            chain->len, NULL, &failure))
-            g_clear_pointer(&image_id, g_free);
-    }
-    if (image_id)
-        kiln_task_log(task, "writing image %s done", image_id);
-    kiln_task_end(task, image_id ? KILN_VERDICT_DONE : KILN_VERDICT_ERROR,
-                  failure ? failure->message : NULL);
+    KilnBuilt *built = assemble(e, task, &failure);
+    kiln_task_end(task, kiln_verdict_of(failure), failure ? failure->message : NULL);
     if (failure)
         g_propagate_error(error, failure);
-    return image_id;
+    return built;
 }

@@ -207,8 +207,7 @@ static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GErr
     if (prepared && ops->release)
         ops->release(prepared);
     if (!ok) {
-        bool canceled = g_error_matches(failure, KILN_CANCEL_ERROR, 0);
-        kiln_task_end(task, canceled ? KILN_VERDICT_CANCELED : KILN_VERDICT_ERROR, failure->message);
+        kiln_task_end(task, kiln_verdict_of(failure), failure->message);
         g_propagate_error(error, failure);
         return false;
     }
@@ -345,7 +344,7 @@ static void close_index(KilnEngine *e)
     g_free(e->index_name);
 }
 
-char *kiln_build_run(const KilnBuildOptions *options, GError **error)
+KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
 {
     KilnEngine e = {.options = options};
     GPtrArray *steps = options->plan->steps;
@@ -359,13 +358,13 @@ char *kiln_build_run(const KilnBuildOptions *options, GError **error)
     e.sweepers = g_thread_pool_new(sweep, NULL, 1, FALSE, NULL);
     open_index(&e);
 
-    char *image_id = NULL;
+    KilnBuilt *built = NULL;
     bool ok = run_steps(&e, error);
     close_index(&e);
     g_thread_pool_free(e.digesters, !ok, TRUE);
     g_thread_pool_free(e.sweepers, FALSE, TRUE);
     if (ok)
-        image_id = kiln_build_assemble(&e, error);
+        built = kiln_build_assemble(&e, error);
 
     for (guint i = 0; i < steps->len; i++) {
         KilnStep *step = steps->pdata[i];
@@ -376,5 +375,5 @@ char *kiln_build_run(const KilnBuildOptions *options, GError **error)
     g_hash_table_unref(e.outcomes);
     g_cond_clear(&e.changed);
     g_mutex_clear(&e.lock);
-    return image_id;
+    return built;
 }

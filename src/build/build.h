@@ -27,10 +27,22 @@ typedef struct {
     GHashTable *contexts;     /* name → absolute path of --build-context directories */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;
+    bool record;  /* the store gets the image; otherwise its layers alone, as the cache */
     bool blobs;   /* layers of the result are needed as compressed blobs (an archive is made) */
     gint64 epoch; /* SOURCE_DATE_EPOCH in seconds, or -1 */
 } KilnBuildOptions;
 
-/* Runs the plan and records the image (without a name). Returns the image ID; g_free(). Steps that were
- * done before a failure stay cached. */
-char *kiln_build_run(const KilnBuildOptions *options, GError **error);
+/* What a build made. */
+typedef struct {
+    char *id;     /* of the image: the digest of its configuration */
+    char *config; /* the bytes of that */
+    gsize config_size;
+    gint64 *chain; /* layers, bottom first */
+    guint n_chain;
+} KilnBuilt;
+void kiln_built_free(KilnBuilt *b);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnBuilt, kiln_built_free)
+
+/* Runs the plan; the image that is recorded has no name yet. Steps that were done before a failure stay
+ * cached. */
+KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error);

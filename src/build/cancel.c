@@ -52,6 +52,13 @@ bool kiln_cancel_check(KilnCancel *c, GError **error)
     return set;
 }
 
+KilnVerdict kiln_verdict_of(const GError *failure)
+{
+    if (!failure)
+        return KILN_VERDICT_DONE;
+    return failure->domain == KILN_CANCEL_ERROR ? KILN_VERDICT_CANCELED : KILN_VERDICT_ERROR;
+}
+
 void kiln_cancel_watch(KilnCancel *c, struct kilnrun_step *step)
 {
     g_mutex_lock(&c->lock);

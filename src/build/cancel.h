@@ -4,6 +4,8 @@
 #include "runtime/kilnrun.h"
 
 #include <glib.h>
+#include <kiln/event.h>
+#include <stdbool.h>
 
 #define KILN_CANCEL_ERROR (kiln_cancel_error_quark())
 GQuark kiln_cancel_error_quark(void);
@@ -16,6 +18,9 @@ void kiln_cancel_free(KilnCancel *c);
 void kiln_cancel_trigger(KilnCancel *c);
 /* True if it is set; then error says so. */
 bool kiln_cancel_check(KilnCancel *c, GError **error);
+
+/* How a task ended that failed so (NULL: it did not). */
+KilnVerdict kiln_verdict_of(const GError *failure);
 
 /* A command to kill on cancel, from its start until it has been waited for (its output may end long before
  * it does). One that starts too late is killed at once. */

@@ -171,12 +171,15 @@ static bool copy_tree(Copy *c, const KilnCopyItem *item, GError **error)
 
 typedef struct {
     int fd;
+    KilnCancel *cancel;
     char buffer[64 * 1024];
 } FileReader;
 
 static ssize_t read_file(void *data, const void **buffer, GError **error)
 {
     FileReader *r = data;
+    if (kiln_cancel_check(r->cancel, error))
+        return -1;
     ssize_t n = read(r->fd, r->buffer, sizeof r->buffer);
     if (n < 0)
         g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "reading the archive: %s",
@@ -214,6 +217,7 @@ static bool unpack(Copy *c, int fd, GError **error)
     };
     g_autofree FileReader *reader = g_new(FileReader, 1);
     reader->fd = fd;
+    reader->cancel = c->engine->options->cancel;
     g_autoptr(KilnManifest) unpacked = kiln_manifest_new();
     if (!kiln_untar(read_file, reader, c->upperfd, &options, unpacked, error))
         return false;

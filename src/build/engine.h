@@ -65,6 +65,6 @@ char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *v
 void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError **error);
 
 /* The image: digests, configuration, record. Called when all steps are done. */
-char *kiln_build_assemble(KilnEngine *e, GError **error);
+KilnBuilt *kiln_build_assemble(KilnEngine *e, GError **error);
 /* A GThreadPool function: computes the digest (and blob) of a KilnState's layer ahead of need. */
 void kiln_build_digest_ahead(gpointer state, gpointer engine);

@@ -2,6 +2,7 @@
  * the layer. */
 #include "build/engine.h"
 #include "build/etc.h"
+#include "build/layer-writer.h"
 #include "build/mounts.h"
 #include "build/user.h"
 #include "tree/diff.h"
@@ -215,6 +216,26 @@ static bool check_result(KilnEngine *e, const KilnStep *step, const struct kilnr
     return false;
 }
 
+/* A base may name a working directory that it does not have: as in BuildKit, it is made for root before the
+ * command runs, and stays in the layer. */
+static bool make_workdir(KilnEngine *e, const KilnStep *step, const KilnView *below, int upperfd,
+                         GError **error)
+{
+    g_autofree char *path = kiln_view_resolve(below, step->workdir, true, error);
+    if (!path)
+        return false;
+    const KilnEntry *there = kiln_view_lookup(below, path, NULL);
+    if (!*path || (there && there->type == KILN_TYPE_DIR))
+        return true;
+    gint64 now = e->options->epoch >= 0 ? e->options->epoch : g_get_real_time() / G_USEC_PER_SEC;
+    g_autoptr(KilnLayerWriter) w =
+        kiln_layer_writer_new(below, upperfd, kiln_store_owners(e->options->store), 0, 0, now);
+    g_autoptr(KilnManifest) made = NULL;
+    if (kiln_layer_writer_directory(w, path, error))
+        made = kiln_layer_writer_finish(w, error);
+    return made != NULL;
+}
+
 static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
                              int upperfd, KilnTask *task, GError **error)
 {
@@ -222,11 +243,12 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     g_autoptr(KilnView) below = kiln_step_view(e, step->parent, error);
     if (!below)
         return NULL;
-    Command command;
+    Command command = {.pipe = {-1, -1}};
     struct kilnrun_result result = {0};
     KilnManifest *manifest = NULL;
     g_autoptr(GError) canceled = NULL;
-    bool ok = command_fill(e, step, below, work, upperfd, &command, error) &&
+    bool ok = make_workdir(e, step, below, upperfd, error) &&
+              command_fill(e, step, below, work, upperfd, &command, error) &&
               run_command(e, &command, task, &result, error);
     command_clear(&command);
     if (kiln_cancel_check(e->options->cancel, &canceled)) { /* whatever else went wrong then */

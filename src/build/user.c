@@ -113,8 +113,11 @@ bool kiln_user_lookup(KilnEngine *e, const KilnStep *step, const KilnView *view,
         return false;
     }
     Databases db = {passwd, group};
-    bool ok = lookup_user(&db, *parts[0] ? parts[0] : "0", uid_is_gid, out, error) &&
-              (!parts[1] || !*parts[1] || lookup_group(&db, parts[1], &out->gid, error));
+    bool ok = lookup_user(&db, *parts[0] ? parts[0] : "0", uid_is_gid, out, error);
+    if (ok && parts[1] && *parts[1]) {
+        ok = lookup_group(&db, parts[1], &out->gid, error);
+        g_array_set_size(out->groups, 0); /* a group that is named stands for all, as in runc */
+    }
     /* Without it a file that its group is denied could be read by others' rights (CVE-2022-36109). */
     if (ok)
         g_array_prepend_val(out->groups, out->gid);

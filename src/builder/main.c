@@ -2,6 +2,7 @@
  * root, with a mount namespace of its own). The wire is fd 3: the request comes first, events go back.
  *
  * The launcher of the sandbox is forked before anything else, while there is one thread. */
+#include "builder/listener.h"
 #include "builder/operation.h"
 #include "builder/run-operation.h"
 
@@ -20,15 +21,17 @@
 
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], KILN_LISTENER_TIDY) == 0)
+        return kiln_listener_tidy(argv[2]);
     if (argc > 1 || fcntl(WIRE_FD, F_SETFD, FD_CLOEXEC) < 0) {
         fprintf(stderr, "%s is started by kiln, not by hand\n", argv[0]);
         return 2;
     }
     setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive decodes PAX names by it */
     mallopt(M_ARENA_MAX, 2);        /* arenas a thread cost memory and gain nothing here */
-    umask(022);
+    mode_t user_umask = umask(022);
     signal(SIGPIPE, SIG_IGN);
     /* Nothing that is mounted here is to be seen outside. */
     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-    return kiln_run_operation(WIRE_FD);
+    return kiln_run_operation(WIRE_FD, user_umask);
 }

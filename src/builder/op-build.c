@@ -165,7 +165,7 @@ static bool parse_epoch(json_object *request, gint64 *epoch, GError **error)
     return true;
 }
 
-static char *run_plan(Build *b, const KilnPlan *plan, GError **error)
+static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
 {
     json_object *request = b->op->request;
     const char *jobs = kiln_request_text(request, "jobs");
@@ -180,24 +180,25 @@ static char *run_plan(Build *b, const KilnPlan *plan, GError **error)
         .contexts = kiln_contexts_directories(b->contexts),
         .jobs = jobs ? (guint)g_ascii_strtoull(jobs, NULL, 10) : 0,
         .no_cache = kiln_request_flag(request, "no_cache"),
+        .record = !b->output.path, /* of an image in an archive only the layers are kept, as the cache */
         .blobs = b->output.path != NULL,
     };
     return parse_epoch(request, &options.epoch, error) ? kiln_build_run(&options, error) : NULL;
 }
 
 /* Names the image, or writes the archive; fills the result document. */
-static json_object *deliver(Build *b, const char *image_id, GError **error)
+static json_object *deliver(Build *b, const KilnBuilt *built, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autofree const char **tags = kiln_request_list(b->op->request, "tags");
     json_object *list = json_object_new_array();
     json_object *result = json_object_new_object();
-    json_object_object_add(result, "image_id", json_object_new_string(image_id));
+    json_object_object_add(result, "image_id", json_object_new_string(built->id));
     json_object_object_add(result, "names", list);
-    bool ok = true;
+    bool ok = !kiln_cancel_check(b->op->cancel, error);
     for (const char **tag = tags; *tag && ok; tag++) {
         char *name = kiln_canonical_name(*tag, error);
-        ok = name && (b->output.path || kiln_image_tag(b->op->store, image_id, name, error));
+        ok = name && (b->output.path || kiln_image_tag(b->op->store, built->id, name, error));
         if (name) {
             g_ptr_array_add(names, name);
             json_object_array_add(list, json_object_new_string(name));
@@ -206,7 +207,8 @@ static json_object *deliver(Build *b, const char *image_id, GError **error)
     g_ptr_array_add(names, NULL);
     g_autofree char *digest = NULL;
     if (ok && b->output.path) {
-        KilnExport image = {image_id, (char **)names->pdata};
+        KilnExport image = {built->id,    (char **)names->pdata, built->config, built->config_size,
+                            built->chain, built->n_chain};
         ok = kiln_output_write(b->op, &b->output, &image, 1, &digest, error);
         if (ok)
             json_object_object_add(result, "digest", json_object_new_string(digest));
@@ -216,14 +218,6 @@ static json_object *deliver(Build *b, const char *image_id, GError **error)
         return NULL;
     }
     return result;
-}
-
-/* An image that went to an archive alone is not kept; its layers are, as the cache. */
-static void forget(Build *b, const char *image_id)
-{
-    g_autoptr(KilnImage) image = kiln_image_lookup(b->op->store, image_id, NULL);
-    if (b->output.path && image && !image->names[0])
-        kiln_image_remove(b->op->store, image_id, NULL);
 }
 
 static json_object *build(Build *b, GError **error)
@@ -247,12 +241,8 @@ static json_object *build(Build *b, GError **error)
         return NULL;
     b->bases = (KilnBases){b->op, b->contexts, kiln_request_text(request, "pull")};
     g_autoptr(KilnPlan) plan = make_plan(b, error);
-    g_autofree char *image_id = plan ? run_plan(b, plan, error) : NULL;
-    if (!image_id)
-        return NULL;
-    json_object *result = deliver(b, image_id, error);
-    forget(b, image_id);
-    return result;
+    g_autoptr(KilnBuilt) built = plan ? run_plan(b, plan, error) : NULL;
+    return built ? deliver(b, built, error) : NULL;
 }
 
 json_object *kiln_operation_build(KilnOperation *op, GError **error)

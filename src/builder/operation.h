@@ -19,6 +19,7 @@ typedef struct {
     KilnCancel *cancel;
     KilnRemote *remote;
     struct kilnrun *run; /* NULL if the operation runs nothing */
+    mode_t umask;        /* the user's, for files that are not the store's */
 } KilnOperation;
 
 /* Each returns the result document, or NULL with an error. */

@@ -58,22 +58,54 @@ static bool fail(GError **error, const char *path, int error_number)
     return false;
 }
 
+/* A file in the directory of the path: without a name where the file system has such files (open(2),
+ * O_TMPFILE), so that a kiln that is killed leaves nothing behind; else *temporary is its name. */
+static int open_temporary(const char *path, char **temporary)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd;
+    *temporary = g_strconcat(path, ".XXXXXX", NULL);
+    return g_mkstemp_full(*temporary, O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* Gives a file without a name one, beside its final one: a link replaces nothing, only a rename does. */
+static bool give_name(int fd, const char *path, char **temporary)
+{
+    g_autofree char *file = g_strdup_printf("/proc/self/fd/%d", fd);
+    int linked = -1;
+    for (int attempt = 0; linked < 0 && attempt < 100; attempt++) {
+        g_free(*temporary);
+        *temporary = g_strdup_printf("%s.%06x", path, g_random_int() & 0xffffff);
+        linked = linkat(AT_FDCWD, file, AT_FDCWD, *temporary, AT_SYMLINK_FOLLOW);
+        if (linked < 0 && errno != EEXIST)
+            break;
+    }
+    if (linked < 0)
+        g_clear_pointer(temporary, g_free);
+    return linked == 0;
+}
+
 /* Next to its final name, so that the rename stays within one file system. */
 static bool write_file(KilnOperation *op, const KilnOutput *out, const KilnExport *images, guint n,
                        char **digest, GError **error)
 {
-    g_autofree char *temporary = g_strconcat(out->path, ".XXXXXX", NULL);
-    int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666);
+    g_autofree char *temporary = NULL;
+    int fd = open_temporary(out->path, &temporary);
     if (fd < 0)
         return fail(error, out->path, errno);
     bool ok = kiln_export(op->store, images, n, out->docker, fd, digest, error);
     if (!ok)
         g_prefix_error(error, "writing %s: ", out->path);
+    ok = ok && !kiln_cancel_check(op->cancel, error);
+    if (ok && (fchmod(fd, 0666 & ~op->umask) < 0 || (!temporary && !give_name(fd, out->path, &temporary))))
+        ok = fail(error, out->path, errno);
     if (close(fd) < 0 && ok)
         ok = fail(error, out->path, errno);
     if (ok && rename(temporary, out->path) < 0)
         ok = fail(error, out->path, errno);
-    if (!ok)
+    if (!ok && temporary)
         unlink(temporary);
     return ok;
 }
@@ -103,7 +135,7 @@ bool kiln_output_write(KilnOperation *op, const KilnOutput *out, const KilnExpor
         ok = write_stream(op, out, open(out->path, O_WRONLY | O_CLOEXEC), images, n, digest, &failure);
     else
         ok = write_file(op, out, images, n, digest, &failure);
-    kiln_task_end(task, ok ? KILN_VERDICT_DONE : KILN_VERDICT_ERROR, ok ? NULL : failure->message);
+    kiln_task_end(task, kiln_verdict_of(failure), ok ? NULL : failure->message);
     if (!ok)
         g_propagate_error(error, failure);
     return ok;

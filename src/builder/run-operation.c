@@ -1,5 +1,6 @@
 #include "builder/run-operation.h"
 #include "build/build.h"
+#include "builder/listener.h"
 #include "builder/operation.h"
 #include "plan/plan.h"
 
@@ -7,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define EXIT_INTERRUPTED 130
 
 G_DEFINE_QUARK(kiln-operation-error-quark, kiln_operation_error)
 
@@ -39,31 +42,6 @@ static const Entry *find_operation(const char *name)
     return NULL;
 }
 
-/* The thread that reads the wire after the request. */
-typedef struct {
-    KilnWire *wire;
-    KilnCancel *cancel;
-    KilnRemote *remote;
-} Listener;
-
-static gpointer listen_to_front(gpointer data)
-{
-    Listener *l = data;
-    json_object *message;
-    while ((message = kiln_wire_receive(l->wire))) {
-        const char *kind = kiln_request_text(message, "message");
-        if (g_strcmp0(kind, "cancel") == 0)
-            kiln_cancel_trigger(l->cancel);
-        else if (g_strcmp0(kind, "remote") == 0)
-            kiln_remote_message(l->remote, message);
-        json_object_put(message);
-    }
-    /* The front is gone (or has all it wanted): nobody waits for what is still being done. */
-    kiln_cancel_trigger(l->cancel);
-    kiln_remote_abandon(l->remote);
-    return NULL;
-}
-
 /* Whether the id map holds one id only (a user without subordinate ids): user_namespaces(7). */
 static bool is_single_id(void)
 {
@@ -81,7 +59,7 @@ static int exit_code_of(const GError *error)
     if (error->domain == KILN_OPERATION_ERROR)
         return error->code;
     if (error->domain == KILN_CANCEL_ERROR)
-        return 130;
+        return EXIT_INTERRUPTED;
     if (g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION) ||
         g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_MISMATCH) ||
         g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_VERSION))
@@ -89,7 +67,8 @@ static int exit_code_of(const GError *error)
     return 1;
 }
 
-static void perform(const Entry *entry, KilnOperation *op, const char *root)
+/* The last event comes when nothing is left in tmp/. Returns whether the operation was asked to end. */
+static bool perform(const Entry *entry, KilnOperation *op, const char *root, KilnListener *listener)
 {
     g_autoptr(GError) error = NULL;
     json_object *result = NULL;
@@ -97,14 +76,20 @@ static void perform(const Entry *entry, KilnOperation *op, const char *root)
         op->store = kiln_store_open(root, KILN_STORE_SHARED, &error);
     if (op->store || entry->no_store)
         result = entry->run(op, &error);
+    bool asked = kiln_listener_over(listener);
+    if (op->store)
+        kiln_store_tidy(op->store);
     if (result)
         kiln_emit_result(op->emitter, result);
+    else if (asked)
+        kiln_emit_error(op->emitter, EXIT_INTERRUPTED, "interrupted");
     else
         kiln_emit_error(op->emitter, exit_code_of(error), error->message);
     json_object_put(result);
+    return asked;
 }
 
-int kiln_run_operation(int wire_fd)
+int kiln_run_operation(int wire_fd, mode_t user_umask)
 {
     KilnWire *wire = kiln_wire_new(wire_fd);
     g_autoptr(KilnEmitter) emitter = kiln_emitter_new(wire);
@@ -116,7 +101,7 @@ int kiln_run_operation(int wire_fd)
         return 2;
     }
 
-    KilnOperation op = {.request = request, .emitter = emitter};
+    KilnOperation op = {.request = request, .emitter = emitter, .umask = user_umask};
     if (entry->sandbox) { /* before the first thread */
         struct kilnrun_options options = {.single_id = is_single_id()};
         int r = kilnrun_start(&options, &op.run);
@@ -128,18 +113,19 @@ int kiln_run_operation(int wire_fd)
     }
     op.cancel = kiln_cancel_new();
     op.remote = kiln_remote_new(wire);
-    Listener listener = {wire, op.cancel, op.remote};
-    GThread *thread = g_thread_new("wire", listen_to_front, &listener);
+    KilnListener *listener =
+        kiln_listener_new(wire, op.cancel, op.remote, entry->no_store ? NULL : root);
 
-    perform(entry, &op, root);
+    bool asked_to_end = perform(entry, &op, root, listener);
 
-    /* What follows needs no front: records are confirmed once the disk has what they speak of. */
-    if (op.store && entry->sandbox)
+    /* What follows needs no front: records are confirmed once the disk has what they speak of. Whoever asked
+     * for the end does not want to wait for the disk: the next build confirms these too. */
+    if (op.store && entry->sandbox && !asked_to_end)
         kiln_store_confirm(op.store, NULL);
     if (op.run)
         kilnrun_stop(op.run);
     g_clear_pointer(&op.store, kiln_store_close);
-    g_thread_join(thread); /* ends when the front closes the wire */
+    kiln_listener_free(listener);
     kiln_remote_free(op.remote);
     kiln_cancel_free(op.cancel);
     kiln_wire_free(wire);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TICK_MS 100
 
@@ -86,13 +87,18 @@ void kiln_request_set_path(KilnRequest *r, const char *key, const char *path)
 
 /* What a signal handler can reach must be global. Set while an operation runs. */
 static KilnSession *volatile running_session;
-static volatile sig_atomic_t received_signal;
+static volatile sig_atomic_t received_signal, signals;
 
 static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
+/* Whoever sends a fourth one does not want to wait for a terminal or pipe that takes no output either. */
 static void handle_signal(int number)
 {
     received_signal = number;
+    signals = signals + 1;
+    if (signals > 3) {
+        _exit(128 + number);
+    }
     if (running_session) {
         kiln_session_cancel(running_session);
     }
@@ -170,9 +176,14 @@ int kiln_call_run(KilnCall *call, KilnRequest *r, const char *progress, const ch
     if (libexec) {
         kiln_request_set_path(r, "libexec", libexec);
     }
-    received_signal = 0;
+    received_signal = signals = 0;
     install_handlers();
     KilnSession *session = kiln_session_start(r, error);
+    if (!session && received_signal) { /* it may have ended newuidmap too */
+        g_clear_error(error);
+        fputs("ERROR: interrupted\n", stderr);
+        return 128 + received_signal;
+    }
     if (!session) {
         return KILN_ERROR_HOST;
     }

@@ -126,7 +126,13 @@ static int start_mapper(const char *program, pid_t target, unsigned own, KilnIdR
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
     posix_spawn_file_actions_adddup2(&actions, messages, 1);
     posix_spawn_file_actions_adddup2(&actions, messages, 2);
-    int error = posix_spawnp(pid, program, &actions, NULL, argv, environ);
+    /* A process group of its own: a Ctrl-C that ended it would pass for a host without id ranges. */
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    int error = posix_spawnp(pid, program, &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }

@@ -82,15 +82,31 @@ static bool find_blob(KilnStore *s, gint64 layer, const char *diff_id, KilnLayer
     return false;
 }
 
-static Source *open_source(KilnStore *s, const char *id, GError **error)
+static KilnImage *image_of(const KilnExport *e)
 {
+    KilnImage *image = g_new0(KilnImage, 1);
+    image->id = g_strdup(e->image_id);
+    image->names = g_new0(char *, 1);
+    image->chain = g_memdup2(e->chain, e->n_chain * sizeof *e->chain);
+    image->n_chain = e->n_chain;
+    return image;
+}
+
+static Source *open_source(KilnStore *s, const KilnExport *e, GError **error)
+{
+    const char *id = e->image_id;
     Source *o = g_new0(Source, 1);
-    o->image = kiln_image_lookup(s, id, error);
+    o->image = e->config != NULL ? image_of(e) : kiln_image_lookup(s, id, error);
     if (o->image == NULL) {
         g_free(o);
         return NULL;
     }
-    o->config_bytes = read_config(s, o->image->id, &o->config_size, error);
+    if (e->config != NULL) {
+        o->config_bytes = g_strndup(e->config, e->config_size);
+        o->config_size = e->config_size;
+    } else {
+        o->config_bytes = read_config(s, o->image->id, &o->config_size, error);
+    }
     o->config =
         o->config_bytes != NULL ? kiln_config_parse(o->config_bytes, o->config_size, error) : NULL;
     bool ok = o->config != NULL;
@@ -231,7 +247,7 @@ static bool add_images(KilnStore *s, KilnArchive *a, const KilnExport *images, g
                        json_object *manifests, char **digest, GError **error)
 {
     for (guint i = 0; i < n; i++) {
-        Source *o = open_source(s, images[i].image_id, error);
+        Source *o = open_source(s, &images[i], error);
         g_autofree char *its = NULL;
         bool ok = o != NULL &&
                   (docker ? add_docker : add_oci)(s, a, o, images[i].names, manifests, &its, error);

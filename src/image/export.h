@@ -16,6 +16,12 @@ char *kiln_chain_id(const char *const *diff_ids, guint n);
 typedef struct {
     const char *image_id; /* in the store */
     char *const *names;   /* canonical references, NULL-terminated, may be empty */
+    /* An image of which the store has the layers (bottom first) but no record: its configuration's bytes,
+     * whose digest is image_id. NULL: it is looked up. */
+    const char *config;
+    gsize config_size;
+    const gint64 *chain;
+    guint n_chain;
 } KilnExport;
 
 /* Writes images as an OCI archive (image-spec 1.1 image-layout.md: oci-layout, index.json with

@@ -46,10 +46,12 @@ static bool lies_in_store(KilnStore *s, const char *path)
 
 KilnLayout *kiln_layout_open(KilnStore *s, const char *path, GError **error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool standard_input = strcmp(path, "-") == 0;
+    int fd = standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                            : open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
-        io_error(error, errno, "cannot open %s", path);
+        io_error(error, errno, "cannot open %s", standard_input ? "standard input" : path);
         if (fd >= 0)
             close(fd);
         return NULL;

@@ -10,7 +10,7 @@
 
 typedef struct KilnLayout KilnLayout;
 
-/* Opens the directory or the archive (plain, gzip, zstd) at path. */
+/* Opens the directory or the archive (plain, gzip, zstd) at path; "-" is standard input. */
 KilnLayout *kiln_layout_open(KilnStore *s, const char *path, GError **error);
 void kiln_layout_free(KilnLayout *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnLayout, kiln_layout_free)

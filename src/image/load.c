@@ -230,6 +230,7 @@ GPtrArray *kiln_load(KilnStore *s, const char *path, const char *ref, const char
 {
     GPtrArray *loaded = load_all(s, path, ref, name, platform, source_digest, error);
     if (loaded == NULL)
-        g_prefix_error(error, "cannot load %s: ", path);
+        g_prefix_error(error, "cannot load %s: ",
+                       strcmp(path, "-") == 0 ? "standard input" : path);
     return loaded;
 }

@@ -45,6 +45,9 @@ KilnOwners kiln_store_owners(const KilnStore *s);
 /* Flushes the file system once and confirms this boot's records. Takes as long as the disk does. */
 bool kiln_store_confirm(KilnStore *s, GError **error);
 
+/* Removes this process's folder in tmp/ ahead of kiln_store_close(), where no work is in progress any more. */
+void kiln_store_tidy(KilnStore *s);
+
 /* --- Work in progress: a folder in tmp/, removed by kiln_work_free() unless committed
  * ---------------- */
 typedef struct KilnWork KilnWork;

@@ -69,6 +69,13 @@ void kiln_session_close(KilnStore *s)
     g_clear_pointer(&s->session, g_free);
 }
 
+void kiln_store_tidy(KilnStore *s)
+{
+    g_mutex_lock(&s->session_mutex);
+    kiln_session_close(s);
+    g_mutex_unlock(&s->session_mutex);
+}
+
 /* Takes the lock of a dead process's folder and removes both; leaves it if the lock is held. */
 static bool clean_one(KilnStore *s, const char *name, GError **error)
 {

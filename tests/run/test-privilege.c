@@ -40,6 +40,21 @@ static void test_no_power_over_mounts(Sandbox *s)
     g_assert_cmpint(renamed.result.exit_code, !=, 0);
 }
 
+/* Also where the command is the host's root. */
+static void test_device_nodes_are_not_the_hosts(Sandbox *s)
+{
+    struct stat before, after;
+
+    g_assert_no_errno(stat("/dev/full", &before));
+    g_auto(Outcome) o = run_sh(s, "chmod 600 /dev/full; chown 1:1 /dev/full; echo end");
+    assert_ran(&o);
+    g_assert_no_errno(stat("/dev/full", &after));
+    if (before.st_mode != after.st_mode || before.st_uid != after.st_uid)
+        g_assert_no_errno(chown("/dev/full", 0, 0) + chmod("/dev/full", 0666));
+    g_assert_cmpint(after.st_mode, ==, before.st_mode);
+    g_assert_cmpint(after.st_uid, ==, before.st_uid);
+}
+
 static void test_root_can_do_what_a_package_manager_does(Sandbox *s)
 {
     assert_prints(s, "cd /tmp && echo x > f && chown 7:8 f && stat -c %u:%g f", "7:8\n");
@@ -181,6 +196,7 @@ int main(int argc, char **argv)
     add_builder_test("capabilities", EVERYWHERE, test_capabilities_are_dockers);
     add_builder_test("seccomp-mode", EVERYWHERE, test_filter_is_on_without_no_new_privs);
     add_builder_test("mounts-refused", EVERYWHERE, test_no_power_over_mounts);
+    add_builder_test("device-nodes", EVERYWHERE, test_device_nodes_are_not_the_hosts);
     add_builder_test("chown", MANY_IDS, test_root_can_do_what_a_package_manager_does);
     add_builder_test("ids", MANY_IDS, test_ids);
     add_builder_test("own-output", MANY_IDS, test_user_may_open_its_output);
