@@ -252,9 +252,11 @@ assert_same_tree() { # NAME LAYOUT:TAG
     build_archive
     diff <(tree "$DIR/theirs/rootfs") <(tree "$(unpack "$CONTEXT/a.tar")")
     cat >"$CONTEXT/Dockerfile" <<END
-FROM $1
+FROM $1 AS look
 COPY --from=busybox:latest /bin/busybox /busybox
 RUN ["/busybox", "sh", "-c", "cd / && /busybox find . -xdev ! -type d ! -path ./busybox -exec /busybox stat -c '%n %F %a %u:%g %s' {} + > /seen"]
+FROM scratch
+COPY --from=look /seen /
 END
     build_archive
     local rootfs
@@ -366,6 +368,7 @@ END
         as ranged kiln load -i "$DIR/$kind-image.tar"
     done
     assert_same_tree one:1 "$DIR/oci:one"
+    [ "$(find "$KILN_ROOT/layers" -name sparse -printf '%b\n' | sort -n | head -1)" -lt 1000 ]
     # umoci does not know GNU's sparse files: it gets them in full
     assert_same_tree gnu:1 "$DIR/oci:plain"
 }

@@ -101,11 +101,15 @@ dockerfile() { # LINE…
     own ranged "$CONTEXT"
 }
 
+layer_asked_for() { # of the front: after the config, the second blob
+    [ "$(grep -c /blobs/ "$DIR/front.log")" -ge 2 ]
+}
+
 requests() { # how many requests for manifests the open registry has answered
     grep -c '/manifests/' "$BATS_FILE_TMPDIR/open/registry.log" || true
 }
 
-@test "an anonymous pull: the image is there, under its name, and no file of the registry is written twice" {
+@test "an anonymous pull: the image is there, under its name, and what the registry calls it" {
     run pull "$OPEN/test/one:1"
     [ "$status" -eq 0 ]
     [ "$output" = "$OPEN/test/one:1" ]
@@ -364,6 +368,48 @@ requests() { # how many requests for manifests the open registry has answered
     [ "$status" -eq 0 ]
     [ -n "$(file_of "$FRONT/test/box:1" /etc/passwd)" ]
     grep -q 'bytes=' "$DIR/front.log"
+}
+
+@test "a manifest that is not what its digest says is refused" {
+    front "$OPEN" forge
+    digest=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$OPEN/test/one:1")
+    run pull "$FRONT/test/one@$digest"
+    [ "$status" -eq 1 ]
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+    [[ $output == *"$digest"* ]]
+    [ -z "$(as ranged kiln images -q)" ]
+}
+
+@test "a pull that is ended while it waits leaves nothing, and the next one works" {
+    front "$OPEN" stall
+    own ranged "$CONTEXT"
+    as ranged sh -c 'echo $$ >"$1"; exec kiln pull -q "$2"' sh "$CONTEXT/pid" \
+        "$FRONT/test/box:1" >"$DIR/pull.log" 2>&1 3>&- &
+    poll 20 layer_asked_for
+    pgrep -f "kiln-remote.*$FRONT"
+    kill "$(cat "$CONTEXT/pid")"
+    status=0
+    wait $! || status=$?
+    [ "$status" -eq 143 ]
+    assert_clean "$KILN_ROOT"
+    refute pgrep -f "kiln-remote.*$FRONT"
+    run pull "$OPEN/test/box:1"
+    [ "$status" -eq 0 ]
+}
+
+@test "several builds pull the same base into one store at once" {
+    front "$OPEN"
+    dockerfile "FROM $FRONT/test/multi:1 AS a" "FROM $FRONT/test/box:1" 'COPY --from=a /platform /' 'RUN cat /platform'
+    local n pids=()
+    for n in 1 2 3; do
+        build ranged -t "image$n" "$CONTEXT" >"$DIR/log$n" 3>&- &
+        pids+=($!)
+    done
+    for n in 0 1 2; do
+        wait "${pids[n]}" || { cat "$DIR"/log*; false; }
+    done
+    [ "$(as ranged kiln images | grep -c '^image')" -eq 3 ]
+    poll 5 assert_clean "$KILN_ROOT"
 }
 
 @test "--pull: always sees a tag that moved, missing does not ask, never refuses" {

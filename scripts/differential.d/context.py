@@ -99,6 +99,7 @@ ARCHIVES = {
     "xattrs.tar": [
         dict(name="capable", text="c\n", mode=0o755, xattrs={"user.note": "hello"}),
     ],
+    "hardbelow.tar": [dict(name="again", kind=LNK, link="target")],
     "empty.tar": [],
 }
 

@@ -110,11 +110,11 @@ static void drop_excluded(KilnCopySource *s, KilnCopyItem *item)
     }
 }
 
-static bool list_item(KilnCopySource *s, const char *pattern, const char *path, const KilnPlace *place,
-                      GError **error)
+static bool list_item(KilnCopySource *s, const char *pattern, const char *match, const char *path,
+                      const KilnPlace *place, GError **error)
 {
     KilnCopyItem *item = g_new0(KilnCopyItem, 1);
-    item->name = name_of(pattern, path);
+    item->name = name_of(pattern, match);
     item->path = g_strdup(path);
     item->place = place;
     item->entries = kiln_manifest_new();
@@ -126,21 +126,39 @@ static bool list_item(KilnCopySource *s, const char *pattern, const char *path, 
     return true;
 }
 
+static bool not_found(const KilnCopySource *s, const char *path, GError **error)
+{
+    bool context = s->step->from.kind == KILN_ORIGIN_CONTEXT;
+    g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "\"%s\" is not in %s%s", path,
+                context ? "the build context" : s->step->from.name ? s->step->from.name : "the stage",
+                context && s->engine->options->ignore ? " (or .dockerignore leaves it out)" : "");
+    return false;
+}
+
+/* What a wildcard matches may be a symlink: it is followed, as one that is named is. */
+static bool list_match(KilnCopySource *s, const char *pattern, const char *path, const KilnPlace *place,
+                       GError **error)
+{
+    if (!kiln_glob_has_wildcard(pattern))
+        return list_item(s, pattern, path, path, place, error);
+    g_autoptr(GPtrArray) followed = kiln_source_match(s->tree, path, false, error);
+    if (!followed)
+        return false;
+    if (followed->len == 0)
+        return not_found(s, path, error);
+    return list_item(s, pattern, path, followed->pdata[0], place, error);
+}
+
 static bool match_argument(KilnCopySource *s, guint i, GError **error)
 {
     const char *pattern = s->step->sources[i];
     const KilnPlace *place = &g_array_index(s->step->source_places, KilnPlace, i);
     g_autoptr(GPtrArray) matches = kiln_source_match(s->tree, pattern, true, error);
     bool ok = matches != NULL;
-    if (ok && matches->len == 0 && !kiln_glob_has_wildcard(pattern)) {
-        bool context = s->step->from.kind == KILN_ORIGIN_CONTEXT;
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "\"%s\" is not in %s%s", pattern,
-                    context ? "the build context" : s->step->from.name ? s->step->from.name : "the stage",
-                    context && s->engine->options->ignore ? " (or .dockerignore leaves it out)" : "");
-        ok = false;
-    }
+    if (ok && matches->len == 0 && !kiln_glob_has_wildcard(pattern))
+        ok = not_found(s, pattern, error);
     for (guint k = 0; ok && k < matches->len; k++)
-        ok = list_item(s, pattern, matches->pdata[k], place, error);
+        ok = list_match(s, pattern, matches->pdata[k], place, error);
     if (!ok)
         kiln_step_prefix_error(s->step, place, error);
     return ok;
@@ -206,4 +224,21 @@ KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, KilnHash *ke
 int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error)
 {
     return kiln_source_open(s->tree, e, error);
+}
+
+bool kiln_copy_source_check(KilnCopySource *s, const KilnEntry *e, int original, int dirfd, const char *path,
+                            GError **error)
+{
+    if (!e->has_digest || !kiln_source_may_have_changed(s->tree, original))
+        return true;
+    int fd = dirfd < 0 ? original : kiln_open_beneath(dirfd, path, O_RDONLY);
+    uint8_t digest[KILN_SHA256_SIZE];
+    int result = fd < 0 ? fd : kiln_digest_fd(fd, digest, NULL);
+    if (fd >= 0 && fd != original)
+        close(fd);
+    if (result == 0 && memcmp(digest, e->digest, sizeof digest) == 0)
+        return true;
+    g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "\"%s\": %s", e->path,
+                result < 0 ? g_strerror(-result) : "it changed while it was being copied; run the build again");
+    return false;
 }

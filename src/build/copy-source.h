@@ -19,3 +19,7 @@ void kiln_copy_source_free(KilnCopySource *s);
 GPtrArray *kiln_copy_source_items(KilnCopySource *s, GError **error);
 /* Opens a file's content. -1 on error. */
 int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error);
+/* Checks that path in dirfd, a copy of the open file `original`, has the content that was listed, where the
+ * original may have changed since. dirfd -1: the original itself is checked. */
+bool kiln_copy_source_check(KilnCopySource *s, const KilnEntry *e, int original, int dirfd, const char *path,
+                            GError **error);

@@ -2,6 +2,7 @@
 #include "build/copy-source.h"
 #include "build/engine.h"
 #include "build/layer-writer.h"
+#include "build/mode.h"
 #include "build/user.h"
 #include "tree/tar.h"
 
@@ -20,10 +21,22 @@ typedef struct {
     int upperfd;
     bool set_owner;
     guint32 uid, gid;
-    int mode; /* --chmod, or -1 */
     gint64 now;
-    GHashTable *links; /* link group → path it was first put at */
+    GHashTable *links; /* of the current source: link group → First */
 } Copy;
+
+/* Where the first of several hard links was put, and their group in the layer. */
+typedef struct {
+    guint32 group;
+    char *path;
+} First;
+
+static void first_free(gpointer data)
+{
+    First *first = data;
+    g_free(first->path);
+    g_free(first);
+}
 
 static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
 {
@@ -36,6 +49,8 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     kiln_hash_string(key, step->dest);
     kiln_hash_string(key, step->chown);
     kiln_hash_string(key, step->chmod);
+    const uint8_t how[] = {step->add, step->link};
+    kiln_hash_update(key, how, sizeof how);
     for (guint i = 0; step->inlines && i < step->inlines->len; i++) {
         const KilnInline *in = &g_array_index(step->inlines, KilnInline, i);
         kiln_hash_string(key, in->name);
@@ -46,22 +61,13 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     return *prepared != NULL;
 }
 
-static bool parse_mode(const char *text, int *mode, GError **error)
+/* Directories that are made for what is copied have an octal --chmod too, as by mkdir with a umask of 022: that is
+ * what BuildKit's come out as. */
+static uint16_t directory_mode(const KilnStep *step)
 {
-    guint64 value = 0;
-    char *end = NULL;
-    *mode = -1;
-    if (!text || !*text)
-        return true;
-    value = g_ascii_strtoull(text, &end, 8);
-    if (*end || value > 07777 || !g_ascii_isdigit(*text)) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
-                    "--chmod=%s is not an octal mode such as 755 (symbolic modes are not supported yet)",
-                    text);
-        return false;
-    }
-    *mode = (int)value;
-    return true;
+    uint16_t mode;
+    bool octal = step->chmod && kiln_mode_parse_octal(step->chmod, &mode);
+    return octal ? mode & 0755 : KILN_LAYER_WRITER_DIRECTORY_MODE;
 }
 
 /* --- Destinations ------------------------------------------------------------------------------------- */
@@ -78,7 +84,7 @@ static char *join(const char *dir, const char *name)
 }
 
 /* The path that one file goes to: into the destination if that is a directory or is written as one, else
- * the destination itself; its parent exists afterwards. A last symlink is followed only to a directory. */
+ * the destination itself, with symlinks followed; its parent exists afterwards. */
 static char *file_destination(Copy *c, const char *name, GError **error)
 {
     const char *dest = c->step->dest;
@@ -87,16 +93,9 @@ static char *file_destination(Copy *c, const char *name, GError **error)
         return NULL;
     if (g_str_has_suffix(dest, "/") || is_directory(c, followed))
         return kiln_layer_writer_directory(c->writer, followed, error) ? join(followed, name) : NULL;
-    char *path = kiln_view_resolve(c->below, dest, false, error);
-    if (!path)
-        return NULL;
-    g_autofree char *slash = g_path_get_dirname(path);
+    g_autofree char *slash = g_path_get_dirname(followed);
     const char *parent = strcmp(slash, ".") == 0 ? "" : slash;
-    if (!kiln_layer_writer_directory(c->writer, parent, error)) {
-        g_free(path);
-        return NULL;
-    }
-    return path;
+    return kiln_layer_writer_directory(c->writer, parent, error) ? g_steal_pointer(&followed) : NULL;
 }
 
 static char *directory_destination(Copy *c, GError **error)
@@ -116,8 +115,8 @@ static KilnEntry as_written(const Copy *c, const KilnEntry *e)
         out.uid = c->uid;
         out.gid = c->gid;
     }
-    if (c->mode >= 0 && e->type != KILN_TYPE_SYMLINK)
-        out.mode = (uint16_t)c->mode;
+    if (c->step->chmod && e->type != KILN_TYPE_SYMLINK)
+        out.mode = kiln_mode_apply(c->step->chmod, e->mode, e->type == KILN_TYPE_DIR);
     out.opaque = false;
     out.implicit = false;
     return out;
@@ -125,18 +124,26 @@ static KilnEntry as_written(const Copy *c, const KilnEntry *e)
 
 static bool put_file(Copy *c, const KilnEntry *e, const char *path, GError **error)
 {
-    const char *first =
-        e->link_group ? g_hash_table_lookup(c->links, GUINT_TO_POINTER(e->link_group)) : NULL;
+    gpointer key = GUINT_TO_POINTER(e->link_group);
+    const First *there = e->link_group ? g_hash_table_lookup(c->links, key) : NULL;
     KilnEntry out = as_written(c, e);
-    if (first)
-        return kiln_layer_writer_link(c->writer, &out, first, path, error);
+    if (there) {
+        out.link_group = there->group;
+        return kiln_layer_writer_link(c->writer, &out, there->path, path, error);
+    }
+    if (e->link_group)
+        out.link_group = kiln_layer_writer_new_group(c->writer);
     int fd = kiln_copy_source_open(c->source, e, error);
     if (fd < 0)
         return false;
-    bool ok = kiln_layer_writer_put(c->writer, &out, path, fd, error);
+    bool ok = kiln_layer_writer_put(c->writer, &out, path, fd, error) &&
+              kiln_copy_source_check(c->source, e, fd, c->upperfd, path, error);
     close(fd);
-    if (ok && e->link_group)
-        g_hash_table_insert(c->links, GUINT_TO_POINTER(e->link_group), g_strdup(path));
+    if (ok && e->link_group) {
+        First *first = g_new(First, 1);
+        *first = (First){out.link_group, g_strdup(path)};
+        g_hash_table_insert(c->links, key, first);
+    }
     return ok;
 }
 
@@ -188,24 +195,18 @@ static ssize_t read_file(void *data, const void **buffer, GError **error)
     return n;
 }
 
-/* Directories that the archive has but did not describe keep what the layers below say of them. */
-static void adopt_implicit(Copy *c, KilnManifest *m)
+/* The symlinks and directories that names in the archive lead through are also those of the image. */
+static const KilnEntry *look_below(const char *path, void *data)
 {
-    for (guint i = 0; i < kiln_manifest_length(m); i++) {
-        KilnEntry *e = kiln_manifest_get(m, i);
-        const KilnEntry *there = e->implicit ? kiln_view_lookup(c->below, e->path, NULL) : NULL;
-        if (there && there->type == KILN_TYPE_DIR) {
-            e->mode = there->mode;
-            e->uid = there->uid;
-            e->gid = there->gid;
-        }
-        e->implicit = false;
-    }
+    return kiln_layer_writer_lookup(data, path);
 }
 
 static bool unpack(Copy *c, int fd, GError **error)
 {
+    /* --chmod says nothing about archives and where they are unpacked */
+    kiln_layer_writer_set_directory_mode(c->writer, KILN_LAYER_WRITER_DIRECTORY_MODE);
     g_autofree char *dest = directory_destination(c, error);
+    kiln_layer_writer_set_directory_mode(c->writer, directory_mode(c->step));
     if (!dest)
         return false;
     KilnUntarOptions options = {
@@ -214,6 +215,8 @@ static bool unpack(Copy *c, int fd, GError **error)
         .prefix = dest,
         .uid = c->set_owner ? (int64_t)c->uid : -1,
         .gid = c->set_owner ? (int64_t)c->gid : -1,
+        .below = look_below,
+        .below_data = c->writer,
     };
     g_autofree FileReader *reader = g_new(FileReader, 1);
     reader->fd = fd;
@@ -221,7 +224,8 @@ static bool unpack(Copy *c, int fd, GError **error)
     g_autoptr(KilnManifest) unpacked = kiln_manifest_new();
     if (!kiln_untar(read_file, reader, c->upperfd, &options, unpacked, error))
         return false;
-    adopt_implicit(c, unpacked);
+    for (guint i = 0; i < kiln_manifest_length(unpacked); i++)
+        kiln_manifest_get(unpacked, i)->implicit = false;
     kiln_layer_writer_adopt(c->writer, unpacked);
     return true;
 }
@@ -239,7 +243,7 @@ static bool add_archive(Copy *c, const KilnCopyItem *item, bool *was_archive, GE
     bool ok = true;
     if (kiln_tar_detect(fd)) {
         *was_archive = true;
-        ok = unpack(c, fd, error);
+        ok = unpack(c, fd, error) && kiln_copy_source_check(c->source, e, fd, -1, NULL, error);
         if (!ok)
             g_prefix_error(error, "unpacking %s: ", item->path);
     }
@@ -254,6 +258,7 @@ static bool copy_item(Copy *c, const KilnCopyItem *item, GError **error)
     if (kiln_manifest_length(item->entries) == 0)
         return true; /* all of it excluded */
     const KilnEntry *top = kiln_manifest_get(item->entries, 0);
+    g_hash_table_remove_all(c->links); /* each source is copied for itself, as in BuildKit */
     if (top->type == KILN_TYPE_DIR)
         return copy_tree(c, item, error);
     bool was_archive;
@@ -307,12 +312,12 @@ static bool copy_all(Copy *c, GError **error)
     return true;
 }
 
-static bool set_owner(Copy *c, GError **error)
+static bool set_owner(Copy *c, const KilnView *image, GError **error)
 {
     if (!c->step->chown || !*c->step->chown)
         return true;
     KilnUser user;
-    bool ok = kiln_user_lookup(c->engine, c->step->parent, c->below, c->step->chown, true, &user, error);
+    bool ok = kiln_user_lookup(c->engine, c->step->parent, image, c->step->chown, true, &user, error);
     c->set_owner = true;
     c->uid = user.uid;
     c->gid = user.gid;
@@ -327,21 +332,20 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
 {
     (void)work;
     (void)task;
-    g_autoptr(KilnView) below = kiln_step_view(e, step->parent, error);
-    if (!below)
+    g_autoptr(KilnView) parent = kiln_step_view(e, step->parent, error);
+    /* --link: a layer that would be the same on any other image, so nothing of this one shows in it. */
+    g_autoptr(KilnView) below = kiln_step_view(e, step->link ? NULL : step->parent, error);
+    if (!parent || !below)
         return NULL;
     Copy c = {.engine = e, .step = step, .source = prepared, .below = below, .upperfd = upperfd};
     c.now = e->options->epoch >= 0 ? e->options->epoch : g_get_real_time() / G_USEC_PER_SEC;
-    if (!parse_mode(step->chmod, &c.mode, error)) {
-        kiln_step_prefix_error(step, &step->place, error);
-        return NULL;
-    }
-    if (!set_owner(&c, error))
+    if (!set_owner(&c, parent, error))
         return NULL;
     g_autoptr(KilnLayerWriter) writer = kiln_layer_writer_new(
         below, upperfd, kiln_store_owners(e->options->store), c.uid, c.gid, c.now);
-    g_autoptr(GHashTable) links = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    g_autoptr(GHashTable) links = g_hash_table_new_full(NULL, NULL, NULL, first_free);
     c.writer = writer;
+    kiln_layer_writer_set_directory_mode(writer, directory_mode(step));
     c.links = links;
     if (!copy_all(&c, error))
         return NULL;

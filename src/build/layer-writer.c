@@ -8,6 +8,8 @@ struct KilnLayerWriter {
     KilnManifest *manifest;
     GHashTable *entries; /* path → KilnEntry* of the manifest */
     guint32 uid, gid;
+    uint16_t directory_mode;
+    guint32 last_group;
     gint64 now;
 };
 
@@ -22,7 +24,13 @@ KilnLayerWriter *kiln_layer_writer_new(const KilnView *below, int upperfd, KilnO
     w->uid = uid;
     w->gid = gid;
     w->now = now;
+    w->directory_mode = KILN_LAYER_WRITER_DIRECTORY_MODE;
     return w;
+}
+
+void kiln_layer_writer_set_directory_mode(KilnLayerWriter *w, uint16_t mode)
+{
+    w->directory_mode = mode;
 }
 
 void kiln_layer_writer_free(KilnLayerWriter *w)
@@ -69,7 +77,7 @@ static bool directory_itself(KilnLayerWriter *w, const char *path, GError **erro
     const KilnEntry *there = kiln_view_lookup(w->below, path, NULL);
     if (there && there->type != KILN_TYPE_DIR)
         return refuse(there, path, "a directory", error);
-    KilnEntry made = {.type = KILN_TYPE_DIR, .mode = 0755, .uid = w->uid, .gid = w->gid, .mtime = w->now};
+    KilnEntry made = {.type = KILN_TYPE_DIR, .mode = w->directory_mode, .uid = w->uid, .gid = w->gid, .mtime = w->now};
     if (there) {
         made = *there;
         made.opaque = false; /* that was about the layers below the one that had it */
@@ -112,11 +120,21 @@ bool kiln_layer_writer_link(KilnLayerWriter *w, const KilnEntry *e, const char *
     return kiln_placer_link(w->placer, existing, path, error);
 }
 
+guint32 kiln_layer_writer_new_group(KilnLayerWriter *w)
+{
+    return ++w->last_group;
+}
+
 void kiln_layer_writer_adopt(KilnLayerWriter *w, const KilnManifest *m)
 {
+    const guint32 base = w->last_group;
     for (guint i = 0; i < kiln_manifest_length(m); i++) {
-        const KilnEntry *e = kiln_manifest_get(m, i);
-        record(w, e, e->path);
+        KilnEntry e = *kiln_manifest_get(m, i);
+        if (e.link_group) {
+            e.link_group += base;
+            w->last_group = MAX(w->last_group, e.link_group);
+        }
+        record(w, &e, e.path);
     }
 }
 

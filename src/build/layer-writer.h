@@ -10,6 +10,9 @@ typedef struct KilnLayerWriter KilnLayerWriter;
  * time `now` (seconds). */
 KilnLayerWriter *kiln_layer_writer_new(const KilnView *below, int upperfd, KilnOwners owners,
                                        guint32 uid, guint32 gid, gint64 now);
+/* Another mode for directories that do not exist below. */
+enum { KILN_LAYER_WRITER_DIRECTORY_MODE = 0755 };
+void kiln_layer_writer_set_directory_mode(KilnLayerWriter *w, uint16_t mode);
 void kiln_layer_writer_free(KilnLayerWriter *w);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnLayerWriter, kiln_layer_writer_free)
 
@@ -25,11 +28,13 @@ bool kiln_layer_writer_directory(KilnLayerWriter *w, const char *path, GError **
  * kiln_placer_put(). */
 bool kiln_layer_writer_put(KilnLayerWriter *w, const KilnEntry *e, const char *path, int content_fd,
                            GError **error);
+/* A number for the link_group of entries that are hard links of each other in this layer. */
+guint32 kiln_layer_writer_new_group(KilnLayerWriter *w);
 /* A hard link to a path that was put before. */
 bool kiln_layer_writer_link(KilnLayerWriter *w, const KilnEntry *e, const char *existing,
                             const char *path, GError **error);
 
-/* Adds what something else (kiln_untar) has put on disk. */
+/* Adds what something else (kiln_untar) has put on disk; its link groups get numbers of their own. */
 void kiln_layer_writer_adopt(KilnLayerWriter *w, const KilnManifest *m);
 
 /* Applies deferred attributes and returns the sorted manifest. */

@@ -111,8 +111,78 @@ fail:
     return -1;
 }
 
-static int open_bind(KilnEngine *e, const KilnMount *m, GError **error)
+static bool place(KilnSource *tree, KilnPlacer *placer, const KilnEntry *e, const char *path, GError **error)
 {
+    KilnEntry out = *e;
+    out.path = path;
+    out.link_group = 0;
+    int fd = e->type == KILN_TYPE_FILE ? kiln_source_open(tree, e, error) : -1;
+    if (fd < 0 && e->type == KILN_TYPE_FILE)
+        return false;
+    bool ok = kiln_placer_put(placer, &out, fd, error);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* Puts what .dockerignore leaves of a part of the context into the directory `into`; a single file as
+ * "file". */
+static bool copy_visible(KilnEngine *e, KilnSource *tree, const char *source, int into, bool *file,
+                         GError **error)
+{
+    g_autoptr(GPtrArray) matches = kiln_source_match(tree, source, false, error);
+    if (!matches)
+        return false;
+    if (matches->len == 0) { /* it was there when the step's key was made */
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "%s of the build context is gone; run the build again", source);
+        return false;
+    }
+    const char *root = matches->pdata[0];
+    g_autoptr(KilnManifest) entries = kiln_manifest_new();
+    if (!kiln_source_list(tree, root, false, entries, error))
+        return false;
+    g_autoptr(KilnPlacer) placer = kiln_placer_new(into, kiln_store_owners(e->options->store));
+    const guint n = kiln_manifest_length(entries);
+    *file = n == 1 && kiln_manifest_get(entries, 0)->type != KILN_TYPE_DIR;
+    for (guint i = 0; i < n; i++) {
+        const KilnEntry *entry = kiln_manifest_get(entries, i);
+        const char *below = entry->path + strlen(root);
+        below += *below == '/';
+        if (!place(tree, placer, entry, *file ? "file" : below, error) ||
+            (i % 256 == 0 && kiln_cancel_check(e->options->cancel, error)))
+            return false;
+    }
+    return kiln_placer_finish(placer, error);
+}
+
+/* The context as .dockerignore has it: a copy, for a bind could only show everything. */
+static int open_filtered(KilnEngine *e, const KilnMount *m, guint i, KilnWork *work, GError **error)
+{
+    const KilnBuildOptions *o = e->options;
+    g_autofree char *name = g_strdup_printf("bind%u", i);
+    int into = kiln_work_mkdir(work, name, error);
+    int context = into < 0 ? -1 : open(o->context, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (into >= 0 && context < 0)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "opening the build context %s: %s",
+                    o->context, g_strerror(errno));
+    if (context < 0)
+        return -1;
+    g_autoptr(KilnSource) tree = kiln_source_new_dir(context, "the build context", o->ignore, e->index);
+    bool file = false;
+    if (!copy_visible(e, tree, m->source, into, &file, error))
+        return -1;
+    int fd = kiln_open_beneath(into, file ? "file" : ".", O_PATH);
+    if (fd < 0)
+        g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_IO, "opening the copy of %s: %s", m->source,
+                    g_strerror(-fd));
+    return fd;
+}
+
+static int open_bind(KilnEngine *e, const KilnMount *m, guint i, KilnWork *work, GError **error)
+{
+    if (e->options->ignore)
+        return open_filtered(e, m, i, work, error);
     int root = open(e->options->context, O_PATH | O_DIRECTORY | O_CLOEXEC);
     const char *source = m->source + strspn(m->source, "/");
     int fd = root < 0 ? -errno : kiln_open_beneath(root, *source ? source : ".", O_PATH);
@@ -131,7 +201,7 @@ static bool add_mount(KilnStepMounts *mounts, KilnEngine *e, const KilnMount *m,
     if (m->type == KILN_MOUNT_CACHE) {
         bind.source_fd = open_cache(e, m, error);
     } else if (m->type == KILN_MOUNT_BIND) {
-        bind.source_fd = open_bind(e, m, error);
+        bind.source_fd = open_bind(e, m, i, work, error);
     } else {
         g_autofree char *name = g_strdup_printf("tmp%u", i);
         int fd = kiln_work_mkdir(work, name, error);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -144,6 +145,7 @@ void kiln_listener_free(KilnListener *l)
 
 int kiln_listener_tidy(const char *root)
 {
+    prctl(PR_SET_NAME, "kiln-builder"); /* else it would be called "exe" */
     while (wait(NULL) >= 0 || errno == EINTR)
         ;
     g_autoptr(KilnStore) store = kiln_store_open(root, KILN_STORE_SHARED, NULL);

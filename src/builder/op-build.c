@@ -2,6 +2,7 @@
 #include "build/build.h"
 #include "builder/base.h"
 #include "builder/output.h"
+#include "dockerfile/lint.h"
 #include "plan/plan.h"
 
 #include <string.h>
@@ -125,6 +126,29 @@ static void emit_warnings(Build *b, const GPtrArray *warnings)
     }
 }
 
+/* "# check=error=true": the rules that were broken, each once. */
+static bool check_warnings(Build *b, const KilnPlan *plan, GError **error)
+{
+    const GPtrArray *lists[] = {b->dockerfile->warnings, plan->warnings};
+    g_autoptr(GPtrArray) rules = g_ptr_array_new();
+    if (!kiln_lint_is_strict(b->dockerfile))
+        return true;
+    for (guint n = 0; n < G_N_ELEMENTS(lists); n++)
+        for (guint i = 0; lists[n] && i < lists[n]->len; i++) {
+            const KilnDockerfileWarning *w = lists[n]->pdata[i];
+            if (!g_ptr_array_find_with_equal_func(rules, w->rule, g_str_equal, NULL))
+                g_ptr_array_add(rules, (gpointer)w->rule);
+        }
+    if (rules->len == 0)
+        return true;
+    g_ptr_array_add(rules, NULL);
+    g_autofree char *names = g_strjoinv(", ", (char **)rules->pdata);
+    g_set_error(error, KILN_OPERATION_ERROR, 1,
+                "%s: lint violation found for rules: %s (\"# check=error=true\" makes warnings errors)",
+                b->dockerfile->name, names);
+    return false;
+}
+
 static KilnPlan *make_plan(Build *b, GError **error)
 {
     json_object *request = b->op->request;
@@ -145,8 +169,11 @@ static KilnPlan *make_plan(Build *b, GError **error)
         return NULL;
     KilnPlan *plan = kiln_plan_new(b->dockerfile, &options, error);
     emit_warnings(b, b->dockerfile->warnings);
-    if (plan)
-        emit_warnings(b, plan->warnings);
+    if (!plan)
+        return NULL;
+    emit_warnings(b, plan->warnings);
+    if (!check_warnings(b, plan, error))
+        g_clear_pointer(&plan, kiln_plan_free);
     return plan;
 }
 

@@ -35,6 +35,7 @@ static KilnConfig *changed_config(json_object *request, GError **error)
     if (!platform)
         platform = kiln_platform_host();
     g_autoptr(KilnConfig) config = kiln_config_new(platform);
+    kiln_config_set_string(config, "WorkingDir", NULL); /* docker import sets none */
     g_autofree const char **changes = kiln_request_list(request, "changes");
     for (const char **c = changes; *c; c++)
         if (!kiln_config_change(config, *c, error))

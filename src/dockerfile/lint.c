@@ -12,14 +12,28 @@ void kiln_warning_free(KilnDockerfileWarning *warning)
     g_free(warning);
 }
 
-/* Does "# check=…" say to skip this rule? Its value is options divided by ";", up to a space. */
+/* The options of "# check=…", which ";" divides, up to a space. */
+static char **check_options(const KilnDockerfile *d)
+{
+    gsize length = d->check ? MIN(strcspn(d->check, " "), MAX_CHECK) : 0;
+    g_autofree char *value = g_strndup(d->check, length);
+    return g_strsplit(value ? value : "", ";", -1);
+}
+
+bool kiln_lint_is_strict(const KilnDockerfile *d)
+{
+    static const char *const yes[] = {"1", "t", "T", "true", "True", "TRUE", NULL};
+    g_auto(GStrv) options = check_options(d);
+    for (char **option = options; *option; option++)
+        if (g_str_has_prefix(*option, "error=") && g_strv_contains(yes, *option + strlen("error=")))
+            return true;
+    return false;
+}
+
+/* Does "# check=…" say to skip this rule? */
 static bool is_skipped(const KilnDockerfile *d, const char *rule)
 {
-    if (!d->check)
-        return false;
-    gsize length = MIN(strcspn(d->check, " "), MAX_CHECK);
-    g_autofree char *value = g_strndup(d->check, length);
-    g_auto(GStrv) options = g_strsplit(value, ";", -1);
+    g_auto(GStrv) options = check_options(d);
     for (char **option = options; *option; option++) {
         if (!g_str_has_prefix(*option, "skip="))
             continue;

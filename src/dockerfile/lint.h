@@ -10,6 +10,9 @@
 void kiln_lint_warn(KilnDockerfile *d, const char *rule, const KilnPlace *place, const char *format,
                     ...) G_GNUC_PRINTF(4, 5);
 
+/* Whether "# check=error=true" makes warnings fail the build. */
+bool kiln_lint_is_strict(const KilnDockerfile *d);
+
 /* Looks at FROM as written, before its check takes the "AS" out. */
 void kiln_lint_from(KilnDockerfile *d, const KilnInstruction *from);
 

@@ -56,12 +56,19 @@ static json_object *peek(const KilnConfig *c)
     return kiln_document_object(c->top, "config");
 }
 
+/* JSON is UTF-8; a Dockerfile need not be. As in Go, each other byte becomes U+FFFD. */
+static json_object *new_string(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    return json_object_new_string(valid);
+}
+
 static void set_string(json_object *o, const char *key, const char *value)
 {
     if (value == NULL)
         json_object_object_del(o, key);
     else
-        json_object_object_add(o, key, json_object_new_string(value));
+        json_object_object_add(o, key, new_string(value));
 }
 
 KilnConfig *kiln_config_new(const KilnPlatform *platform)
@@ -136,9 +143,9 @@ void kiln_config_set_env(KilnConfig *c, const char *name, const char *value)
     g_autofree char *text = g_strconcat(name, "=", value, NULL);
     gssize i = find_env(env, name);
     if (i < 0)
-        json_object_array_add(env, json_object_new_string(text));
+        json_object_array_add(env, new_string(text));
     else
-        json_object_array_put_idx(env, (size_t)i, json_object_new_string(text));
+        json_object_array_put_idx(env, (size_t)i, new_string(text));
 }
 
 char **kiln_config_environ(const KilnConfig *c)
@@ -166,7 +173,7 @@ static json_object *new_list(const char *const *list)
 {
     json_object *array = json_object_new_array();
     for (; *list != NULL; list++)
-        json_object_array_add(array, json_object_new_string(*list));
+        json_object_array_add(array, new_string(*list));
     return array;
 }
 
@@ -180,12 +187,14 @@ void kiln_config_set_list(KilnConfig *c, const char *field, const char *const *l
 
 void kiln_config_add_to_set(KilnConfig *c, const char *field, const char *key)
 {
-    json_object_object_add(ensure_object(inner(c), field), key, json_object_new_object());
+    g_autofree char *valid = g_utf8_make_valid(key, -1);
+    json_object_object_add(ensure_object(inner(c), field), valid, json_object_new_object());
 }
 
 void kiln_config_set_label(KilnConfig *c, const char *name, const char *value)
 {
-    set_string(ensure_object(inner(c), "Labels"), name, value);
+    g_autofree char *valid = g_utf8_make_valid(name, -1);
+    set_string(ensure_object(inner(c), "Labels"), valid, value);
 }
 
 void kiln_config_set_healthcheck(KilnConfig *c, json_object *healthcheck)

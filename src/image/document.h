@@ -5,7 +5,8 @@
 #include "image/config.h"
 
 #define KILN_DOCUMENT_MAX                                                                          \
-    (8 << 20) /* bytes; the largest real manifests and configs have some hundred KiB */
+    (4 << 20) /* bytes, as registries take; the largest real ones have some hundred KiB. In memory \
+                 JSON can be 40 times as large. */
 #define KILN_DOCUMENT_DEPTH 32
 
 /* Parses a document whose top is an object (or an array, if array). `what` names it in errors. Free

@@ -85,6 +85,7 @@ static char *config_bytes(const KilnConfig *config, const char *diff_id, const c
     } else {
         g_autoptr(KilnPlatform) host = kiln_platform_host();
         c = kiln_config_new(host);
+        kiln_config_set_string(c, "WorkingDir", NULL); /* docker import sets none */
     }
     json_object *created = NULL;
     g_autofree char *now = NULL;

@@ -84,9 +84,8 @@ static GPtrArray *read_images(const KilnLayout *l, json_object *top, const char 
         if (ref != NULL && !matches(tags, ref))
             continue;
         KilnLayoutImage *image = read_image(l, entry, error);
-        if (image == NULL)
+        if (image == NULL || !kiln_layout_images_add(images, image, error))
             return NULL;
-        g_ptr_array_add(images, image);
     }
     if (images->len == 0) {
         g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_NOT_FOUND, "it has no image%s%s",

@@ -363,7 +363,8 @@ static GPtrArray *read_chosen(Select *x, GPtrArray *chosen, GError **error)
             }
             if (image == NULL)
                 continue;
-            g_ptr_array_add(images, image);
+            if (!kiln_layout_images_add(images, image, error))
+                return NULL;
             g_hash_table_insert(by_digest, c->digest, image);
         }
         for (guint n = 0; n < c->names->len; n++)

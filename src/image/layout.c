@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { MAX_IMAGES = 1000, MAX_CONFIGS = 64 << 20 /* bytes */ };
+
 struct KilnLayout {
     KilnStore *store;
     int fd;         /* of its directory */
@@ -47,8 +49,8 @@ static bool lies_in_store(KilnStore *s, const char *path)
 KilnLayout *kiln_layout_open(KilnStore *s, const char *path, GError **error)
 {
     bool standard_input = strcmp(path, "-") == 0;
-    int fd = standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                            : open(path, O_RDONLY | O_CLOEXEC);
+    int fd =
+        standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
         io_error(error, errno, "cannot open %s", standard_input ? "standard input" : path);
@@ -247,6 +249,21 @@ void kiln_layout_image_add_name(KilnLayoutImage *i, const char *name)
     g_autofree char *canonical = kiln_reference_canonical(r);
     if (!g_ptr_array_find_with_equal_func(i->names, canonical, g_str_equal, NULL))
         g_ptr_array_add(i->names, g_steal_pointer(&canonical));
+}
+
+/* An archive may name one large config for thousands of images. */
+bool kiln_layout_images_add(GPtrArray *images, KilnLayoutImage *image, GError **error)
+{
+    gsize total = 0;
+    g_ptr_array_add(images, image);
+    for (guint i = 0; i < images->len; i++)
+        total += ((const KilnLayoutImage *)images->pdata[i])->config_size;
+    if (images->len <= MAX_IMAGES && total <= MAX_CONFIGS)
+        return true;
+    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
+                "it has too many images to load at once (more than %d, or %d MiB of configs)",
+                MAX_IMAGES, MAX_CONFIGS >> 20);
+    return false;
 }
 
 GPtrArray *kiln_layout_images(const KilnLayout *l, const char *ref, const KilnPlatform *platform,

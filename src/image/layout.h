@@ -52,6 +52,8 @@ KilnLayoutImage *kiln_layout_image_new(void);
 /* Adds the canonical form of a reference; one that is none is left out (names in a file are hints).
  */
 void kiln_layout_image_add_name(KilnLayoutImage *i, const char *name);
+/* Takes the image. False with FORMAT when there are more than can be kept in memory. */
+bool kiln_layout_images_add(GPtrArray *images, KilnLayoutImage *image, GError **error);
 
 /* The images that ref (NULL: all) and platform choose; KilnLayoutImage*, at least one. NULL on
  * error. */

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* Each holds files and memory until all have been unpacked; the kernel mounts 500 (Docker: 127). */
+enum { MAX_LAYERS = 1000 };
+
 void kiln_loaded_free(KilnLoaded *l)
 {
     if (l == NULL)
@@ -155,6 +158,11 @@ static bool load_chain(KilnStore *s, const KilnLayout *l, const KilnLayoutImage 
                     "the image's manifest lists %u layers, its config %u", image->layers->len, g.n);
         return false;
     }
+    if (g.n > MAX_LAYERS) {
+        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
+                    "the image has %u layers, more than the %d that kiln takes", g.n, MAX_LAYERS);
+        return false;
+    }
     g_mutex_init(&g.mutex);
     g.chain_ids = g_new0(char *, g.n + 1);
     g.chain = g_new0(gint64, g.n + 1);
@@ -230,7 +238,6 @@ GPtrArray *kiln_load(KilnStore *s, const char *path, const char *ref, const char
 {
     GPtrArray *loaded = load_all(s, path, ref, name, platform, source_digest, error);
     if (loaded == NULL)
-        g_prefix_error(error, "cannot load %s: ",
-                       strcmp(path, "-") == 0 ? "standard input" : path);
+        g_prefix_error(error, "cannot load %s: ", strcmp(path, "-") == 0 ? "standard input" : path);
     return loaded;
 }

@@ -9,7 +9,8 @@
 struct KilnSource {
     char *name; /* for messages */
     /* A host directory … */
-    int fd; /* -1 for layers */
+    int fd;               /* -1 for layers */
+    struct timespec made; /* when this source was, by the clock that file times are taken from */
     const KilnIgnore *ignore;
     KilnStatIndex *index;
     /* … or layers. */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 G_DEFINE_QUARK(kiln - source - error - quark, kiln_source_error)
@@ -14,6 +15,7 @@ static KilnSource *source_new(const char *display_name)
     KilnSource *s = g_new0(KilnSource, 1);
     s->name = g_utf8_make_valid(display_name, -1);
     s->fd = -1;
+    clock_gettime(CLOCK_REALTIME_COARSE, &s->made);
     return s;
 }
 
@@ -24,6 +26,7 @@ KilnSource *kiln_source_new_dir(int fd, const char *display_name, const KilnIgno
     s->fd = fd;
     s->ignore = ignore;
     s->index = index;
+    s->groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return s;
 }
 
@@ -222,6 +225,18 @@ static bool type_of(mode_t mode, KilnType *type)
     return false;
 }
 
+/* The names of a file within the context are hard links in the image too. */
+static uint32_t group_of_inode(KilnSource *s, const struct stat *st)
+{
+    g_autofree char *key = g_strdup_printf("%ju:%ju", (uintmax_t)st->st_dev, (uintmax_t)st->st_ino);
+    gpointer number = g_hash_table_lookup(s->groups, key);
+    if (!number) {
+        number = GUINT_TO_POINTER(g_hash_table_size(s->groups) + 1);
+        g_hash_table_insert(s->groups, g_steal_pointer(&key), number);
+    }
+    return GPOINTER_TO_UINT(number);
+}
+
 static void list_excluded(Listing *l, Excluded *x);
 
 static bool list_item(Listing *l, const char *path, const Item *item, Excluded *outer,
@@ -247,6 +262,8 @@ static bool list_item(Listing *l, const char *path, const Item *item, Excluded *
         e->target = kiln_manifest_string(l->out, item->target);
     if (type != KILN_TYPE_FILE)
         return true;
+    if (item->st.st_nlink > 1)
+        e->link_group = group_of_inode(l->source, &item->st);
     e->size = (uint64_t)item->st.st_size;
     if (!l->digests)
         return true;
@@ -409,4 +426,15 @@ int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error)
                         : "“%s” in %s changed during the build; run the build again",
                 shown, s->name);
     return -1;
+}
+
+bool kiln_source_may_have_changed(const KilnSource *s, int fd)
+{
+    struct stat st;
+    if (s->view)
+        return false;
+    if (fstat(fd, &st) < 0)
+        return true;
+    return st.st_ctim.tv_sec > s->made.tv_sec ||
+           (st.st_ctim.tv_sec == s->made.tv_sec && st.st_ctim.tv_nsec >= s->made.tv_nsec);
 }

@@ -13,7 +13,8 @@ GQuark kiln_source_error_quark(void); /* codes are errno values */
 typedef struct KilnSource KilnSource;
 
 /* A host directory. fd is taken over. ignore and index are borrowed and may be NULL. Entries have
- * owner 0:0, as Docker gives files of a context; xattrs are left out. */
+ * owner 0:0, as Docker gives files of a context; xattrs are left out. Hard links are kept among the
+ * entries of one list. */
 KilnSource *kiln_source_new_dir(int fd, const char *display_name, const KilnIgnore *ignore,
                                 KilnStatIndex *index);
 
@@ -25,9 +26,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnSource, kiln_source_free)
 
 /* What a COPY source argument names: pattern as written (leading '/' or "./" allowed; ".." stops at
  * the root; wildcards if `wildcards`). Symlinks in parent components and, where there is no
- * wildcard, in the last one are followed inside the root (Docker does so: `COPY link /x` copies what
- * it points to). Ignored paths do not exist. Returns resolved paths in order, possibly none; NULL
- * with error on a malformed pattern or a read failure. */
+ * wildcard, in the last one are followed inside the root (Docker does so: `COPY link /x` copies
+ * what it points to). Ignored paths do not exist. Returns resolved paths in order, possibly none;
+ * NULL with error on a malformed pattern or a read failure. */
 GPtrArray *kiln_source_match(KilnSource *s, const char *pattern, bool wildcards, GError **error);
 
 /* Adds the entry at path (resolved) and all below it to `out`, with path as they are in the source,
@@ -37,6 +38,11 @@ GPtrArray *kiln_source_match(KilnSource *s, const char *pattern, bool wildcards,
 bool kiln_source_list(KilnSource *s, const char *path, bool digests, KilnManifest *out,
                       GError **error);
 
-/* Opens the content of a file entry that kiln_source_list() gave. Checks for a directory source that
- * it is still the file that was listed (size, mtime). -1 on error. */
+/* Opens the content of a file entry that kiln_source_list() gave. Checks for a directory source
+ * that it is still the file that was listed (size, mtime). -1 on error. */
 int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error);
+
+/* Whether an opened file may have been written since the source was made, whatever its size and
+ * mtime say (ctime cannot be set): then what was copied from it must be checked against its digest,
+ * or the copy would be kept under a key that stands for another content. */
+bool kiln_source_may_have_changed(const KilnSource *s, int fd);

@@ -110,6 +110,28 @@ static bool is_type(const KilnNode *node, KilnType type)
     return node && node->entry && node->entry->type == type;
 }
 
+/* What the layers below have at that place, unless this layer hides it. */
+static const KilnEntry *below(Untar *u, const KilnNode *dir, const char *name)
+{
+    if (!u->options->below)
+        return NULL;
+    for (const KilnNode *n = dir; n; n = n->parent)
+        if (n->entry && n->entry->opaque)
+            return NULL;
+    g_autofree char *path = g_strconcat(dir->path, *dir->path ? "/" : "", name, NULL);
+    return u->options->below(path, u->options->below_data);
+}
+
+static void copy_attributes(Untar *u, const KilnEntry *from, KilnEntry *to)
+{
+    to->mode = from->mode;
+    to->uid = from->uid;
+    to->gid = from->gid;
+    to->mtime = from->mtime;
+    to->mtime_nsec = from->mtime_nsec;
+    kiln_manifest_set_xattrs(u->out, to, from->xattrs, from->n_xattrs);
+}
+
 /* A directory that the tar needs but has not listed; `node` if the path is a whiteout so far. */
 static KilnNode *make_implicit(Untar *u, KilnNode *dir, const char *name, KilnNode *node,
                                GError **error)
@@ -129,6 +151,9 @@ static KilnNode *make_implicit(Untar *u, KilnNode *dir, const char *name, KilnNo
     e->mode = 0755;
     e->uid = owner(u->options->uid, 0);
     e->gid = owner(u->options->gid, 0);
+    const KilnEntry *there = opaque ? NULL : below(u, dir, name);
+    if (there && there->type == KILN_TYPE_DIR)
+        copy_attributes(u, there, e);
     e->implicit = true;
     e->opaque = opaque;
     return kiln_placer_put(u->placer, e, -1, error) ? node : NULL;
@@ -152,17 +177,23 @@ static KilnNode *enter(Untar *u, const char *name, bool create, GError **error)
             continue;
         }
         KilnNode *node = kiln_layer_tree_find(&u->tree, dir, p);
-        if (is_type(node, KILN_TYPE_SYMLINK)) {
+        const KilnEntry *there = node ? node->entry : below(u, dir, p);
+        if (there && there->type == KILN_TYPE_SYMLINK) {
             if (++links > MAX_SYMLINKS) {
                 refuse(error, u->name->str, "too many symbolic links lead to its directory");
                 return NULL;
             }
-            const char *target = node->entry->target;
+            const char *target = there->target;
             char *joined = g_strconcat(target, "/", next, NULL);
             dir = *target == '/' ? u->tree.root : dir;
             g_free(rest);
             next = rest = joined;
             continue;
+        }
+        if (!node && there && there->type != KILN_TYPE_DIR) {
+            if (create)
+                refuse(error, u->name->str, "“%s” is not a directory", there->path);
+            return NULL;
         }
         if (!node || is_type(node, KILN_TYPE_WHITEOUT)) {
             node = create ? make_implicit(u, dir, p, node, error) : NULL;

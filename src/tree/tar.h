@@ -24,6 +24,11 @@ typedef struct {
      * give all entries this owner (-1: as the tar says). */
     const char *prefix;
     int64_t uid, gid;
+    /* For ADD: what is at a resolved path below and around what is unpacked, or NULL. Its symlinks are
+     * followed as those of the archive itself are, and its directories keep their attributes where the
+     * archive only names what is in them. May be NULL. */
+    const KilnEntry *(*below)(const char *path, void *data);
+    void *below_data;
 } KilnUntarOptions;
 
 /* Unpacks a tar stream into the directory dirfd and adds its entries (with content digests) to

@@ -450,6 +450,23 @@ static void test_layers(void)
     }
 }
 
+/* A file's size and mtime can be set to what they were; that it was written shows all the same. */
+static void test_may_have_changed(void)
+{
+    Scratch s = scratch_open();
+    g_autoptr(KilnSource) src = source(&s, NULL, NULL);
+    scratch_write(&s, "file", "as it was");
+    int file = openat(s.fd, "file", O_RDONLY | O_CLOEXEC);
+    const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    g_assert_cmpint(utimensat(s.fd, "file", old, 0), ==, 0);
+    g_assert_true(kiln_source_may_have_changed(src, file));
+    int untouched = open("/proc/self/exe", O_RDONLY | O_CLOEXEC); /* older than this process */
+    g_assert_false(kiln_source_may_have_changed(src, untouched));
+    close(untouched);
+    close(file);
+    scratch_close(&s);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -463,5 +480,6 @@ int main(int argc, char **argv)
     g_test_add_func("/source/index", test_index);
     g_test_add_func("/source/many-files", test_many_files);
     g_test_add_func("/source/layers", test_layers);
+    g_test_add_func("/source/may-have-changed", test_may_have_changed);
     return g_test_run();
 }
