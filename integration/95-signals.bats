@@ -23,7 +23,7 @@ kilns() {
 # No process of kiln, no command, no mount, no work in progress, in this instant.
 assert_nothing_left() {
     local left
-    left=$(kilns; pgrep -af "sleep $NAP"; find "$KILN_ROOT/tmp" -mindepth 1; grep -ls "$KILN_ROOT" /proc/[0-9]*/mountinfo)
+    left=$(kilns; pgrep -af "sleep $NAP"; find "$KILN_ROOT/tmp" -mindepth 1; grep -ls "$KILN_ROOT" /proc/[0-9]*/mountinfo) || true
     [ -z "$left" ] || { echo "left: $left"; return 1; }
 }
 
@@ -234,7 +234,7 @@ END
         [ "$(cat "$rootfs/many/50")" -eq "$n" ]
         diff -r "$CONTEXT/tree" "$rootfs/tree"
         [ "$(ls -A "$DIR" | grep -c a.tar)" -eq 1 ]
-        rm -r "$DIR/a.tar" "$(dirname "$rootfs")" "$BATS_TEST_TMPDIR"/layout.*
+        rm -r "$DIR/a.tar" "$BATS_TEST_TMPDIR"/layout.*
     done
     await_nothing_left
 }
@@ -275,7 +275,7 @@ END
             [ "$(cat "$rootfs/different")" -eq 1 ]
         done
         run build ranged -o "type=oci,dest=$DIR/6.tar" "$CONTEXT"
-        [ "$(cached)" -eq 4 ]
+        [ "$(cached)" -eq 3 ]
         rootfs=$(unpack "$DIR/6.tar")
         cmp "$rootfs/id" "$rootfs/copy"
         # the next round starts from nothing, with the store's records as they are
@@ -396,18 +396,24 @@ END
     build ranged "$CONTEXT" >"$DIR/out"
     [ "$(tr -cd x <"$DIR/out" | wc -c)" -ge 1000000 ]
     [ "$(tr -d '\n' <"$DIR/out" | grep -o ü | wc -l)" -eq 60001 ] # and one in the step's name
-    refute grep -q $'\xef\xbf\xbd' <(sed -n '/ [0-9.]* x/,$p' "$DIR/out" | grep -v before | head -40 | grep ü)
+    refute grep -q $'ü\xef\xbf\xbd' "$DIR/out" # long lines are cut between characters
     grep -q 'before.*after' "$DIR/out"
     iconv -f UTF-8 -t UTF-8 "$DIR/out" >/dev/null
     [ "$(tr -d '\0' <"$DIR/out" | wc -c)" -eq "$(wc -c <"$DIR/out")" ]
-    refute grep -q $'\033' "$DIR/out"
+    # Bytes as they are to a file; to a terminal only what cannot harm it.
+    grep -qF $'\033]0;title' "$DIR/out"
+    as ranged script -qefc "kiln build --no-cache --progress plain '$CONTEXT'" /dev/null </dev/null >"$DIR/out" 3>&-
+    grep -q $'\033\[31mred' "$DIR/out"
+    refute grep -qF $'\033]' "$DIR/out"
 }
 
 @test "a daemon that holds the output open ends with its command" {
     printf 'FROM busybox\nRUN (setsid sleep %s &) ; sleep %s & echo over\nRUN echo next\n' "$NAP" "$NAP" >"$CONTEXT/Dockerfile"
     own ranged "$CONTEXT"
-    run timeout 20 bash -c "$(declare -f as build); as_path() { :; }; $(declare -p KILN_IT KILN_ROOT PATH); build ranged '$CONTEXT'"
+    start=$(now_ms)
+    run build ranged "$CONTEXT"
     [ "$status" -eq 0 ]
+    [ $(($(now_ms) - start)) -lt 20000 ]
     [[ $output == *over* && $output == *next* ]]
     await_nothing_left
 }
@@ -456,10 +462,10 @@ END
         as ranged script -qefc "stty cols $columns rows 10; kiln build --no-cache --progress tty '$CONTEXT'" /dev/null \
             </dev/null >"$DIR/out" 3>&-
         grep -q $'\033\\[3[0-9]m' "$DIR/out"
-        grep -q FINISHED "$DIR/out"
-        python3 - "$columns" <"$DIR/out" <(cat "$DIR/out") 3<"$DIR/out" <<'END'
+        [ "$columns" -lt 80 ] || grep -q FINISHED "$DIR/out"
+        python3 - "$columns" 6<"$DIR/out" <<'END'
 import re, sys, unicodedata
-text = open(3, encoding="utf-8", newline="").read()
+text = open(6, encoding="utf-8", newline="").read()
 text = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", text)
 widest = max(sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line) for line in re.split("[\r\n]+", text))
 assert widest <= int(sys.argv[1]), widest

@@ -24,7 +24,9 @@ stop() { # PID
 start_registry() { # DIRECTORY HTTP CONFIG…
     printf '%s\n' 'version: 0.1' 'log: {level: info}' "http: {addr: '127.0.0.1:0'$2}" "${@:3}" >"$1/registry.yml"
     docker-registry serve "$1/registry.yml" >"$1/registry.log" 2>&1 3>&- &
+    # shellcheck disable=SC2034 # for the caller
     SERVICE_PID=$!
     poll 20 grep -q 'listening on 127' "$1/registry.log"
+    # shellcheck disable=SC2034
     SERVICE_PORT=$(sed -nE 's/.*listening on 127[^:]*:([0-9]+).*/\1/p' "$1/registry.log")
 }

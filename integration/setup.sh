@@ -10,10 +10,13 @@ fixtures=${KILN_FIXTURES:-/var/cache/kiln-fixtures}
 
 make_user() { # NAME [FIRST SUBORDINATE ID]
     id "$1" >/dev/null 2>&1 || useradd --no-create-home --home-dir "$KILN_IT/home-${1#kiln-}" --shell /bin/sh "$1"
-    sed -i "/^$1:/d" /etc/subuid /etc/subgid
-    if [ -n "${2:-}" ]; then
-        echo "$1:$2:65536" | tee -a /etc/subuid >>/etc/subgid
-    fi
+    local file line=${2:+$1:$2:65536}
+    for file in /etc/subuid /etc/subgid; do
+        # tests of another checkout may be using what is right already
+        [ -z "$line" ] || [ "$(grep "^$1:" "$file")" != "$line" ] || continue
+        sed -i "/^$1:/d" "$file"
+        [ -z "$line" ] || echo "$line" >>"$file"
+    done
 }
 
 # A store of another run may belong to subordinate ids: only root can remove it without kiln.

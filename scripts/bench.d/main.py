@@ -74,6 +74,9 @@ class Bench:
         return name, self.fixture(name), self.layouts[name]
 
     def prepare(self):
+        load = os.getloadavg()[0]
+        if load > 0.5:
+            say(f"the load average is {load:.1f}: other work on this machine will show in the figures")
         say("preparing contexts and bases …")
         for workload in self.workloads:
             make_context(self.host, workload)

@@ -4,9 +4,14 @@
 #include "builder/output.h"
 #include "dockerfile/lint.h"
 #include "plan/plan.h"
+#include "tree/source.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* BuildKit reads no larger Dockerfile either. */
 #define DOCKERFILE_MAX (16 * 1024 * 1024)
@@ -24,14 +29,57 @@ typedef struct {
     GMutex lock;
 } Build;
 
-static char *read_text(const char *path, gsize *size, GError **error)
+/* Opens a file for reading; one of the context as COPY does: symlinks are followed inside of it. The
+ * context may be anybody's, and errors quote what they find. -1 on error. */
+static int open_text(const Build *b, const char *path, GError **error)
 {
+    g_autofree char *directory = g_path_get_dirname(path), *name = g_path_get_basename(path);
+    char *real = realpath(directory, NULL);
+    gsize n = strlen(b->context);
+    bool inside = real && strncmp(real, b->context, n) == 0 && (real[n] == '/' || !real[n]);
+    g_autofree char *below = inside ? g_build_filename("/", real + n, name, NULL) : NULL;
+    free(real);
+    int fd = -ENOENT;
+    if (inside) {
+        int context = open(b->context, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        g_autoptr(KilnSource) tree = kiln_source_new_dir(context, "the build context", NULL, NULL);
+        g_autoptr(GPtrArray) found = kiln_source_match(tree, below, false, error);
+        if (!found)
+            return -1;
+        if (found->len)
+            fd = kiln_open_beneath(context, found->pdata[0], O_RDONLY | O_NONBLOCK);
+    } else if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {
+        fd = -errno;
+    }
+    if (fd >= 0)
+        return fd;
+    g_set_error(error, KILN_OPERATION_ERROR, 1, "cannot open %s%s: %s", path,
+                inside ? " within the build context" : "", g_strerror(-fd));
+    return -1;
+}
+
+static char *read_text(const Build *b, const char *path, gsize *size, GError **error)
+{
+    int fd = open_text(b, path, error);
+    if (fd < 0)
+        return NULL;
     struct stat st;
     char *text = NULL;
-    if (stat(path, &st) == 0 && st.st_size > DOCKERFILE_MAX)
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        g_set_error(error, KILN_OPERATION_ERROR, 1, "%s is not a regular file", path);
+    else if (st.st_size > DOCKERFILE_MAX)
         g_set_error(error, KILN_OPERATION_ERROR, 1, "%s is larger than 16 MB", path);
     else
-        g_file_get_contents(path, &text, size, error);
+        text = g_malloc0((gsize)st.st_size + 1);
+    ssize_t got = 0;
+    for (*size = 0; text && *size < (gsize)st.st_size; *size += (gsize)got)
+        if ((got = read(fd, text + *size, (gsize)st.st_size - *size)) <= 0)
+            break;
+    if (text && got < 0) {
+        g_set_error(error, KILN_OPERATION_ERROR, 1, "reading %s: %s", path, g_strerror(errno));
+        g_clear_pointer(&text, g_free);
+    }
+    close(fd);
     return text;
 }
 
@@ -42,7 +90,7 @@ static bool load_dockerfile(Build *b, GError **error)
     KilnTask *task = kiln_task_start(b->op->emitter, title);
     gsize size = 0;
     g_autoptr(GError) local = NULL;
-    g_autofree char *text = read_text(b->file, &size, &local);
+    g_autofree char *text = read_text(b, b->file, &size, &local);
     if (text)
         b->dockerfile = kiln_dockerfile_parse(text, size, base, &local);
     kiln_task_end(task, b->dockerfile ? KILN_VERDICT_DONE : KILN_VERDICT_ERROR,
@@ -64,7 +112,7 @@ static bool load_ignore(Build *b, GError **error)
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return true;
     gsize size;
-    g_autofree char *text = read_text(path, &size, error);
+    g_autofree char *text = read_text(b, path, &size, error);
     g_autofree char *name = g_path_get_basename(path);
     b->ignore = text ? kiln_ignore_parse(text, size, name, error) : NULL;
     return b->ignore != NULL;

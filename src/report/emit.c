@@ -75,16 +75,32 @@ KilnTask *kiln_task_start(KilnEmitter *e, const char *name)
     return t;
 }
 
-static void send_line(KilnTask *t)
+/* Sends the first bytes of the line and takes them off it. */
+static void send_bytes(KilnTask *t, gsize size)
 {
-    if (t->line->len && t->line->str[t->line->len - 1] == '\r')
-        g_string_truncate(t->line, t->line->len - 1);
-    g_autofree char *valid = g_utf8_make_valid(t->line->str, (gssize)t->line->len);
+    g_autofree char *valid = g_utf8_make_valid(t->line->str, (gssize)size);
     emit(t->emitter, &(KilnEvent){.type = KILN_EVENT_STEP_LOG,
                                   .step = t->step,
                                   .text = valid,
                                   .seconds = seconds_since(t->start)});
-    g_string_truncate(t->line, 0);
+    g_string_erase(t->line, 0, (gssize)size);
+}
+
+static void send_line(KilnTask *t)
+{
+    if (t->line->len && t->line->str[t->line->len - 1] == '\r')
+        g_string_truncate(t->line, t->line->len - 1);
+    send_bytes(t, t->line->len);
+}
+
+/* A line that is too long goes in pieces, cut between characters. */
+static void send_piece(KilnTask *t)
+{
+    const char *start = t->line->str, *end = start + t->line->len;
+    const char *last = g_utf8_find_prev_char(start, end);
+    if (last && g_utf8_get_char_validated(last, end - last) == (gunichar)-2) /* begun, not ended */
+        end = last;
+    send_bytes(t, (gsize)(end - start));
 }
 
 void kiln_task_output(KilnTask *t, const char *buffer, gsize size)
@@ -98,10 +114,12 @@ void kiln_task_output(KilnTask *t, const char *buffer, gsize size)
         const char *newline = memchr(buffer, '\n', size);
         gsize n = newline ? (gsize)(newline - buffer) : size;
         g_string_append_len(t->line, buffer, (gssize)n);
-        if (newline || t->line->len > LINE_MAX_BYTES)
+        if (newline) {
             send_line(t);
-        if (newline)
             n++;
+        } else if (t->line->len > LINE_MAX_BYTES) {
+            send_piece(t);
+        }
         buffer += n;
         size -= n;
     }

@@ -12,8 +12,8 @@
 static const char *const contents[] = {"store.db-wal", "store.db-shm", "store.db-journal",
                                        "store.db",     "tmp",          "layers",
                                        "manifests",    "blobs",        "index",
-                                       "stub",         "version.new",  "version",
-                                       "lock"};
+                                       "caches",       "stub",         "version.new",
+                                       "version",      "lock"};
 
 static bool is_store(int fd)
 {
@@ -72,9 +72,10 @@ bool kiln_store_reset(const char *root, GError **error)
     }
     bool ok = remove_contents(fd, absolute, error);
     close(fd);
-    /* Something else may lie in it, or it may be a mount point: then it stays, empty of kiln's. */
+    /* Something else may lie in it, or it may be a mount point or reached by a symlink: then it
+     * stays, empty of kiln's. */
     if (ok && rmdir(absolute) < 0 && errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY &&
-        errno != EACCES && errno != EPERM)
+        errno != ENOTDIR && errno != EACCES && errno != EPERM)
         return kiln_store_fail(error, errno, "cannot remove %s", absolute);
     return ok;
 }

@@ -123,6 +123,7 @@ static bool check_empty(KilnStore *s, GError **error)
                                        "tmp",
                                        "index",
                                        "stub",
+                                       "caches",
                                        "store.db",
                                        "store.db-wal",
                                        "store.db-shm",
@@ -254,6 +255,20 @@ static bool create(KilnStore *s, const KilnOwner *owner, GError **error)
     return ok;
 }
 
+/* In a directory where anybody may make files (/tmp), whoever was faster owns the store. */
+static bool check_place(KilnStore *s, GError **error)
+{
+    struct stat own, parent;
+    if (fstat(s->root_fd, &own) < 0 || fstatat(s->root_fd, "..", &parent, 0) < 0)
+        return kiln_store_fail(error, errno, "cannot examine the store %s", s->root);
+    if (own.st_uid == geteuid() || !(parent.st_mode & S_ISVTX))
+        return true;
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION,
+                "the store %s belongs to another user; name another one with --root or KILN_ROOT",
+                s->root);
+    return false;
+}
+
 static bool open_root(KilnStore *s, const char *root, GError **error)
 {
     g_autofree char *absolute = g_canonicalize_filename(root, NULL);
@@ -268,7 +283,7 @@ static bool open_root(KilnStore *s, const char *root, GError **error)
     g_autofree char *real = realpath(absolute, NULL);
     s->root = g_strdup(real != NULL ? real : absolute);
     s->blob_directory = g_build_filename(s->root, "blobs/sha256", NULL);
-    return true;
+    return check_place(s, error);
 }
 
 static bool check_owner(KilnStore *s, GError **error)

@@ -261,6 +261,9 @@ static void test_reset(Place *p, gconstpointer data)
     g_autoptr(GError) error = NULL;
     KilnStore *s = open_store(p);
     make_layer(s, "f", "content");
+    g_assert_cmpint(mkdirat(kiln_store_fd(s), "caches", 0700), ==,
+                    0); /* of RUN --mount=type=cache */
+    g_assert_cmpint(mkdirat(kiln_store_fd(s), "caches/1", 0), ==, 0);
     kiln_store_close(s);
     g_assert_true(kiln_store_reset(p->root, &error));
     g_assert_no_error(error);
@@ -272,6 +275,48 @@ static void test_reset(Place *p, gconstpointer data)
     g_assert_no_error(error);
     g_assert_true(there(p, "mine"));
     g_assert_false(there(p, "version"));
+}
+
+/* A symlink in the place of a store, or of something in it, costs nothing but the link. */
+static void test_reset_and_symlinks(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *other = g_build_filename(p->top, "other", NULL);
+    g_autofree char *file = g_build_filename(other, "file", NULL);
+    g_autofree char *layers = g_build_filename(p->root, "layers", NULL);
+    g_autofree char *link = g_build_filename(p->top, "link", NULL);
+    g_assert_cmpint(g_mkdir(other, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(file, "not kiln's", -1, NULL));
+    g_assert_cmpint(symlink(other, link), ==, 0);
+    g_assert_false(kiln_store_reset(link, &error));
+    g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+
+    kiln_store_close(open_store(p));
+    g_assert_cmpint(g_rmdir(layers), ==, 0);
+    g_assert_cmpint(symlink(other, layers), ==, 0);
+    expect_refused(p, KILN_STORE_ERROR_IO, "damaged");
+    g_assert_true(kiln_store_reset(p->root, &error));
+    g_assert_no_error(error);
+    g_assert_true(g_file_test(file, G_FILE_TEST_EXISTS));
+}
+
+/* In a directory for all, a directory that another made is not taken for one's store. */
+static void test_foreign_directory(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autofree char *parent = g_path_get_dirname(p->root);
+    if (geteuid() != 0) {
+        g_test_skip("only root can give a directory away");
+        return;
+    }
+    g_assert_cmpint(g_mkdir_with_parents(p->root, 0777), ==, 0);
+    g_assert_cmpint(g_chmod(p->root, 0777), ==, 0);
+    g_assert_cmpint(g_chmod(parent, 01777), ==, 0);
+    g_assert_cmpint(chown(p->root, 4242, 4242), ==, 0);
+    expect_refused(p, KILN_STORE_ERROR_PERMISSION, "belongs to another user");
+    g_assert_cmpuint(entries_of(p, "."), ==, 0);
 }
 
 /* Rows of a boot that ended without a confirm, and their files, are gone after the next open. */
@@ -333,6 +378,8 @@ int main(int argc, char **argv)
     ADD("work-is-removed", test_work_is_removed);
     ADD("stale-work-is-cleaned", test_stale_work_is_cleaned);
     ADD("reset", test_reset);
+    ADD("reset-and-symlinks", test_reset_and_symlinks);
+    ADD("foreign-directory", test_foreign_directory);
     ADD("unconfirmed-rows-of-another-boot", test_unconfirmed_rows_of_another_boot);
     return g_test_run();
 }
