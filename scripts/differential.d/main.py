@@ -108,11 +108,11 @@ class Tool:
 
 
 class Docker(Tool):
-    building = ("buildx", "build", "--progress=plain", "--provenance=false", "--network=host")
+    building = ("buildx", "build", "--progress=plain", "--provenance=false", "--network=host", "--no-cache")
 
 
 class Kiln(Tool):
-    building = ("build", "--progress=plain")
+    building = ("build", "--progress=plain", "--no-cache")
 
 
 def show(value):
@@ -180,10 +180,10 @@ def compare_layers(mine, theirs):
 
 def compare(mine, theirs, layers):
     yield from compare_trees(mine.tree, theirs.tree)
-    yield from compare_maps("config", mine.config.get("config", {}), theirs.config.get("config", {}))
+    yield from compare_maps("config", mine.config.get("config") or {}, theirs.config.get("config") or {})
     top = lambda c: {k: v for k, v in c.items() if k not in ("config", "history", "rootfs", "created")}
     yield from compare_maps("image", top(mine.config), top(theirs.config))
-    yield from compare_history(mine.config.get("history", []), theirs.config.get("history", []))
+    yield from compare_history(mine.config.get("history") or [], theirs.config.get("history") or [])
     if layers:
         yield from compare_layers(mine.layers, theirs.layers)
 

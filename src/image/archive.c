@@ -2,6 +2,7 @@
 
 #include "image/compress.h"
 #include "image/config.h"
+#include "image/piece.h"
 #include "tree/digest.h"
 
 #include <archive.h>
@@ -11,8 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { PIECE = 256 * 1024 };
 
 typedef struct {
     char *path;
@@ -47,7 +46,7 @@ KilnArchive *kiln_archive_new(KilnStore *s)
     a->store = s;
     a->members = g_ptr_array_new_with_free_func(member_free);
     a->paths = g_hash_table_new(g_str_hash, g_str_equal);
-    a->buffer = g_malloc(PIECE);
+    a->buffer = g_malloc(KILN_PIECE);
     return a;
 }
 
@@ -174,7 +173,7 @@ static bool put_file(KilnArchive *a, struct archive *out, const Member *m, int f
         return false;
     guint64 left = size;
     while (left > 0) {
-        ssize_t n = read(fd, a->buffer, MIN(left, (guint64)PIECE));
+        ssize_t n = read(fd, a->buffer, MIN(left, (guint64)KILN_PIECE));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -201,22 +200,8 @@ typedef struct {
 static ssize_t read_blob(void *data, const void **buffer, GError **error)
 {
     Blob *b = data;
-    size_t n = 0;
-    while (n < PIECE) {
-        ssize_t part = read(b->fd, b->buffer + n, PIECE - n);
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part < 0) {
-            g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_IO, "cannot read a blob: %s",
-                        g_strerror(errno));
-            return -1;
-        }
-        if (part == 0)
-            break;
-        n += (size_t)part;
-    }
     *buffer = b->buffer;
-    return (ssize_t)n;
+    return kiln_piece_read(b->fd, b->buffer, "a blob", error);
 }
 
 /* Decompresses a blob to a file without a name: its size must be known before it is written. -1 on
@@ -296,7 +281,7 @@ bool kiln_archive_write(KilnArchive *a, int fd, GError **error)
     struct archive *out = archive_write_new();
     archive_write_set_format_pax_restricted(
         out); /* ustar, and PAX only for members of 8 GiB and more */
-    archive_write_set_bytes_per_block(out, PIECE);
+    archive_write_set_bytes_per_block(out, KILN_PIECE);
     archive_write_set_bytes_in_last_block(out, 512);
     bool ok = check(a, out, archive_write_open(out, a, NULL, write_out, NULL) == ARCHIVE_OK, error);
     for (guint i = 0; ok && i < a->members->len; i++)

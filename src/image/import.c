@@ -2,14 +2,13 @@
 #include "image/compress.h"
 #include "image/export.h"
 #include "image/load.h"
+#include "image/piece.h"
 
 #include "tree/digest.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { PIECE = 256 * 1024 };
 
 typedef struct {
     int fd;
@@ -19,28 +18,14 @@ typedef struct {
 static ssize_t read_fd(void *data, const void **buffer, GError **error)
 {
     Input *in = data;
-    size_t n = 0;
-    while (n < PIECE) {
-        ssize_t part = read(in->fd, in->buffer + n, PIECE - n);
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part < 0) {
-            g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_IO, "cannot read the archive: %s",
-                        g_strerror(errno));
-            return -1;
-        }
-        if (part == 0)
-            break;
-        n += (size_t)part;
-    }
     *buffer = in->buffer;
-    return (ssize_t)n;
+    return kiln_piece_read(in->fd, in->buffer, "the archive", error);
 }
 
 /* gzip and zstd are ours, being several times faster; libarchive knows bzip2 and xz as well. */
 static bool unpack(KilnStore *s, int fd, int upper, KilnManifest *out, GError **error)
 {
-    Input in = {.fd = fd, .buffer = g_malloc(PIECE)};
+    Input in = {.fd = fd, .buffer = g_malloc(KILN_PIECE)};
     g_autoptr(KilnDecompressor) d = kiln_decompressor_new(read_fd, &in);
     const KilnUntarOptions options = {.owners = kiln_store_owners(s),
                                       .whiteouts = true,

@@ -2,6 +2,7 @@
 
 #include "image/compress.h"
 #include "image/queue.h"
+#include "image/piece.h"
 #include "tree/digest.h"
 
 #include <errno.h>
@@ -11,8 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-enum { PIECE = 256 * 1024 };
 
 /* Reads a blob: counts and hashes its bytes on their way, and writes them to a copy if there must
  * be one. */
@@ -24,14 +23,14 @@ typedef struct {
     uint8_t *buffer;
 } Blob;
 
-static bool io_error(GError **error, const char *doing, const char *name)
+static bool copy_error(GError **error, const char *name)
 {
     int errnum = errno;
     bool full = errnum == ENOSPC || errnum == EDQUOT;
     g_set_error(
         error, full ? KILN_STORE_ERROR : KILN_IMAGE_ERROR,
         full ? (int)KILN_STORE_ERROR_SPACE : (int)KILN_IMAGE_ERROR_IO,
-        "cannot %s the layer %s: %s%s", doing, name, g_strerror(errnum),
+        "cannot copy the layer %s: %s%s", name, g_strerror(errnum),
         full ? "; free some space, or put the store on another disk with --root or KILN_ROOT" : "");
     return false;
 }
@@ -43,7 +42,7 @@ static bool write_copy(Blob *b, const uint8_t *bytes, size_t size, GError **erro
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return io_error(error, "copy", b->name);
+            return copy_error(error, b->name);
         bytes += n;
         size -= (size_t)n;
     }
@@ -53,25 +52,16 @@ static bool write_copy(Blob *b, const uint8_t *bytes, size_t size, GError **erro
 static ssize_t read_blob(void *data, const void **buffer, GError **error)
 {
     Blob *b = data;
-    size_t n = 0;
-    while (n < PIECE) {
-        ssize_t part = read(b->fd, b->buffer + n, PIECE - n);
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part < 0) {
-            io_error(error, "read", b->name);
-            return -1;
-        }
-        if (part == 0)
-            break;
-        n += (size_t)part;
-    }
-    kiln_hash_update(b->hash, b->buffer, n);
-    b->size += n;
-    if (b->copy_fd >= 0 && !write_copy(b, b->buffer, n, error))
+    g_autofree char *what = g_strconcat("the layer ", b->name, NULL);
+    ssize_t n = kiln_piece_read(b->fd, b->buffer, what, error);
+    if (n < 0)
+        return -1;
+    kiln_hash_update(b->hash, b->buffer, (size_t)n);
+    b->size += (guint64)n;
+    if (b->copy_fd >= 0 && !write_copy(b, b->buffer, (size_t)n, error))
         return -1;
     *buffer = b->buffer;
-    return (ssize_t)n;
+    return n;
 }
 
 /* The thread that decompresses. */
@@ -115,7 +105,7 @@ static bool prepare_copy(KilnIngest *i, int *fd, int *copy_fd, GError **error)
         return true;
     *copy_fd = openat(workfd, "blob", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (*copy_fd < 0)
-        return io_error(error, "copy", i->diff_id);
+        return copy_error(error, i->diff_id);
     if (ioctl(*copy_fd, FICLONE, *fd) == 0) {
         close(*fd);
         *fd = *copy_fd;
@@ -212,7 +202,7 @@ bool kiln_ingest_run(KilnIngest *i, GError **error)
                   .copy_fd = copy_fd,
                   .name = layer->digest != NULL ? layer->digest : layer->path,
                   .hash = hash,
-                  .buffer = g_malloc(PIECE)};
+                  .buffer = g_malloc(KILN_PIECE)};
         ok = run(i, &b, error);
         g_free(b.buffer);
     }

@@ -2,6 +2,7 @@
 
 #include "image/compress.h"
 #include "image/config.h"
+#include "image/piece.h"
 #include "tree/place.h"
 
 #include <archive.h>
@@ -13,8 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 256 * 1024 };
-
 typedef struct {
     int fd;
     uint8_t *buffer;
@@ -25,22 +24,8 @@ typedef struct {
 static ssize_t read_fd(void *data, const void **buffer, GError **error)
 {
     Input *in = data;
-    size_t n = 0;
-    while (n < PIECE) {
-        ssize_t part = read(in->fd, in->buffer + n, PIECE - n);
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part < 0) {
-            g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_IO, "cannot read it: %s",
-                        g_strerror(errno));
-            return -1;
-        }
-        if (part == 0)
-            break;
-        n += (size_t)part;
-    }
     *buffer = in->buffer;
-    return (ssize_t)n;
+    return kiln_piece_read(in->fd, in->buffer, "it", error);
 }
 
 static la_ssize_t read_archive(struct archive *a, void *data, const void **buffer)
@@ -205,7 +190,7 @@ static bool unpack_all(struct archive *a, int dirfd, GError **error)
 
 bool kiln_unpack(int fd, int dirfd, GError **error)
 {
-    Input in = {.fd = fd, .buffer = g_malloc(PIECE)};
+    Input in = {.fd = fd, .buffer = g_malloc(KILN_PIECE)};
     in.decompressor = kiln_decompressor_new(read_fd, &in);
     struct archive *a = archive_read_new();
     archive_read_support_format_tar(a);

@@ -1,4 +1,5 @@
 #include "tree/diff.h"
+#include "tree/tar.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -48,6 +49,17 @@ static bool fail(GError **error, int code, const char *doing, const char *path)
     g_autofree char *shown = g_utf8_make_valid(*path ? path : "/", -1);
     g_set_error(error, KILN_DIFF_ERROR, code, "cannot %s “%s” among the changes of the step: %s",
                 doing, shown, g_strerror(code));
+    return false;
+}
+
+/* image-spec, layer.md: no file system with such a name can be made of layers. */
+static bool refuse_marker(const char *path, GError **error)
+{
+    g_autofree char *shown = g_utf8_make_valid(path, -1);
+    g_set_error(error, KILN_DIFF_ERROR, EINVAL,
+                "“%s” cannot be in an image: names that begin with “" KILN_WHITEOUT_PREFIX
+                "” stand for deleted files there; remove or rename it in the same step",
+                shown);
     return false;
 }
 
@@ -148,6 +160,15 @@ static void set_stat(KilnEntry *e, KilnType type, const struct stat *st)
     }
 }
 
+/* A command may write such a record, too, and so make a device that nobody let it make: what says
+ * that the file is one must have been so below. */
+static bool is_device_below(const Diff *d, const KilnEntry *record, const KilnEntry *e)
+{
+    const KilnEntry *b = kiln_view_lookup(d->below, e->path, NULL);
+    return (record->type == KILN_TYPE_CHAR || record->type == KILN_TYPE_BLOCK) && b &&
+           b->type == record->type && b->major == record->major && b->minor == record->minor;
+}
+
 /* The record tells what the disk could not hold. With real owners a file that is not ours any more
  * was given away by the command, after the record was made. */
 static void apply_record(const Diff *d, const KilnEntry *record, KilnEntry *e)
@@ -157,9 +178,7 @@ static void apply_record(const Diff *d, const KilnEntry *record, KilnEntry *e)
         e->uid = record->uid;
         e->gid = record->gid;
     }
-    if (e->type != KILN_TYPE_FILE)
-        return;
-    if (record->type == KILN_TYPE_CHAR || record->type == KILN_TYPE_BLOCK) {
+    if (e->type == KILN_TYPE_FILE && is_device_below(d, record, e)) {
         e->type = record->type;
         e->mode = record->mode;
         e->major = record->major;
@@ -330,9 +349,12 @@ static bool read_dir(Diff *d, const Dir *parent, GError **error)
             continue;
         g_string_truncate(path, length);
         g_string_append(path, entry->d_name);
-        ok = path->len < PATH_MAX
-                 ? add_entry(d, dirfd(dir), entry->d_name, path->str, parent->hidden, error)
-                 : fail(error, ENAMETOOLONG, "add", path->str);
+        if (g_str_has_prefix(entry->d_name, KILN_WHITEOUT_PREFIX))
+            ok = refuse_marker(path->str, error);
+        else
+            ok = path->len < PATH_MAX
+                     ? add_entry(d, dirfd(dir), entry->d_name, path->str, parent->hidden, error)
+                     : fail(error, ENAMETOOLONG, "add", path->str);
     }
     if (ok && errno)
         ok = fail(error, errno, "list", parent->path);

@@ -14,7 +14,6 @@
 #include "tree/sparse.h"
 #include "tree/tar-archive.h"
 
-#define WHITEOUT_PREFIX ".wh."
 #define WHITEOUT_META ".wh..wh." /* aufs' own files, image-spec layer.md knows but the next one */
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 
@@ -390,7 +389,7 @@ static bool add_whiteout(Untar *u, struct archive_entry *ae, KilnNode *dir, cons
     }
     if (g_str_has_prefix(base, WHITEOUT_META))
         return true;
-    const char *name = base + strlen(WHITEOUT_PREFIX);
+    const char *name = base + strlen(KILN_WHITEOUT_PREFIX);
     if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return refuse(error, u->name->str, "a whiteout of no file");
     KilnNode *node = kiln_layer_tree_find(&u->tree, dir, name);
@@ -516,7 +515,7 @@ static bool add_entry(Untar *u, struct archive_entry *ae, GError **error)
     KilnNode *dir = enter_parent(u, u->name->str, true, &base, error);
     if (!dir)
         return false;
-    if (u->options->whiteouts && g_str_has_prefix(base, WHITEOUT_PREFIX))
+    if (u->options->whiteouts && g_str_has_prefix(base, KILN_WHITEOUT_PREFIX))
         return add_whiteout(u, ae, dir, base, error);
     const char *link = archive_entry_hardlink(ae);
     return link ? add_link(u, link, dir, base, error) : add_plain(u, ae, dir, base, error);

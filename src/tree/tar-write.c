@@ -183,7 +183,7 @@ static bool write_whiteout(Writer *w, const KilnEntry *e, GError **error)
 {
     const char *slash = strrchr(e->path, '/');
     g_autofree char *dir = g_strndup(e->path, slash ? (gsize)(slash - e->path) : 0);
-    return write_marker(w, dir, ".wh.", slash ? slash + 1 : e->path, e->mtime, error);
+    return write_marker(w, dir, KILN_WHITEOUT_PREFIX, slash ? slash + 1 : e->path, e->mtime, error);
 }
 
 static void fill_header(Writer *w, const KilnEntry *e)
@@ -213,6 +213,11 @@ static bool write_entry(Writer *w, const KilnEntry *e, GError **error)
         return true;
     if (e->type == KILN_TYPE_WHITEOUT)
         return write_whiteout(w, e, error);
+    const char *slash = strrchr(e->path, '/');
+    if (g_str_has_prefix(slash ? slash + 1 : e->path, KILN_WHITEOUT_PREFIX))
+        return fail(error, e->path,
+                    "names that begin with “" KILN_WHITEOUT_PREFIX
+                    "” stand for deleted files there");
     if (*e->path) {
         fill_header(w, e);
         const char *first = NULL;

@@ -3,6 +3,10 @@
 
 #include "tree/place.h"
 
+/* A name in a layer's tar that begins with it deletes the rest of the name below; so that no file of an
+ * image can have such a name. */
+#define KILN_WHITEOUT_PREFIX ".wh."
+
 #define KILN_TAR_ERROR (kiln_tar_error_quark())
 GQuark kiln_tar_error_quark(void);
 typedef enum {

@@ -30,6 +30,13 @@ static KilnManifest *below_new(void)
     below_add(m, KILN_TYPE_DIR, "var");
     below_add(m, KILN_TYPE_FILE, "var/old");
     below_add(m, KILN_TYPE_FILE, "file");
+    KilnEntry *null = below_add(m, KILN_TYPE_CHAR, "dev/null");
+    null->major = 1;
+    null->minor = 3;
+    below_add(m, KILN_TYPE_CHAR, "dev/zero-zero");
+    KilnEntry *disk = below_add(m, KILN_TYPE_BLOCK, "disk");
+    disk->major = 8;
+    disk->minor = 1;
     kiln_manifest_sort(m);
     return m;
 }
@@ -199,13 +206,16 @@ static void test_recorded(void)
     set_xattr(&s, "etc/old", KILN_STAT_XATTR, "f 644 33 4 0 0");
     scratch_write(&s, "disk", "");
     set_xattr(&s, "disk", KILN_STAT_XATTR, "b 660 0 6 8 1");
+    scratch_write(&s, "forged", ""); /* no device below, so the command has written that */
+    set_xattr(&s, "forged", KILN_STAT_XATTR, "b 666 0 0 8 1");
     scratch_write(&s, "broken", "x");
     set_xattr(&s, "broken", KILN_STAT_XATTR, "f 644 33");
     g_assert_cmpint(symlinkat("old", s.fd, "etc/link"), ==, 0);
     g_assert_cmpint(symlinkat("elsewhere", s.fd, "etc/other"), ==, 0);
     g_assert_cmpint(mknodat(s.fd, "etc/fifo", S_IFIFO | 0644, 0), ==, 0);
     g_autoptr(KilnManifest) m = diff(&s, NULL, KILN_OWNERS_RECORDED);
-    assert_shape(m, "d: f:broken b:disk d:etc p:etc/fifo l:etc/link f:etc/old l:etc/other ");
+    assert_shape(m,
+                 "d: f:broken b:disk d:etc p:etc/fifo l:etc/link f:etc/old l:etc/other f:forged ");
 
     const KilnEntry *e = kiln_manifest_lookup(m, "etc/old");
     g_assert_cmpuint(e->uid, ==, 33);
@@ -304,6 +314,22 @@ static void test_too_deep(void)
     scratch_close(&s);
 }
 
+/* A layer's tar would delete what the rest of the name says. */
+static void test_whiteout_names(void)
+{
+    Scratch s = scratch_open();
+    g_autoptr(KilnManifest) below = below_new();
+    g_autoptr(KilnView) view = kiln_view_new(&below, 1);
+    GError *error = NULL;
+    scratch_mkdir(&s, "etc");
+    scratch_write(&s, "etc/.wh.old", "");
+    g_assert_null(kiln_diff_upper(s.fd, view, NULL, KILN_OWNERS_REAL, &error));
+    g_assert_error(error, KILN_DIFF_ERROR, EINVAL);
+    g_assert_nonnull(strstr(error->message, "etc/.wh.old"));
+    g_error_free(error);
+    scratch_close(&s);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -317,5 +343,6 @@ int main(int argc, char **argv)
     g_test_add_func("/diff/given-away", test_given_away);
     g_test_add_func("/diff/agrees-with-placer", test_agrees_with_placer);
     g_test_add_func("/diff/too-deep", test_too_deep);
+    g_test_add_func("/diff/whiteout-names", test_whiteout_names);
     return g_test_run();
 }
