@@ -17,7 +17,7 @@ WORKDIR trailing/
 RUN pwd > /p7
 WORKDIR /trailing/slash/
 RUN pwd > /p8
-WORKDIR /a/./b/../c//d
+WORKDIR /a/./b/..//d
 RUN pwd > /p9
 ENV BASE=/from/env
 WORKDIR $BASE/x
@@ -38,3 +38,5 @@ USER root
 WORKDIR /last
 WORKDIR .
 WORKDIR ./
+# left: tree /a/b: only docker has it
+# mkdir -p makes what a path only passes through.

@@ -97,14 +97,17 @@ static char *name_of(const char *pattern, const char *path)
     return g_path_get_basename(path);
 }
 
-static void drop_excluded(KilnCopySource *s, KilnCopyItem *item)
+/* Patterns are matched below the source, and against the names of files and of what a wildcard matches: a directory
+ * that is named is wanted, if only empty. */
+static void drop_excluded(KilnCopySource *s, KilnCopyItem *item, bool wildcard)
 {
     gsize skip = *item->path ? strlen(item->path) + 1 : 0;
     for (guint i = kiln_manifest_length(item->entries); i-- > 0;) {
         const char *path = kiln_manifest_get(item->entries, i)->path;
         const char *below = strlen(path) > skip ? path + skip : NULL;
+        bool by_name = wildcard || kiln_manifest_get(item->entries, i)->type != KILN_TYPE_DIR;
         if ((below && kiln_ignore_matches(s->excludes, below)) ||
-            (i == 0 && strcmp(path, item->path) == 0 && *path && !below &&
+            (i == 0 && strcmp(path, item->path) == 0 && *path && !below && by_name &&
              kiln_ignore_matches(s->excludes, item->name)))
             kiln_manifest_remove(item->entries, i);
     }
@@ -122,7 +125,7 @@ static bool list_item(KilnCopySource *s, const char *pattern, const char *match,
     if (!kiln_source_list(s->tree, path, on_host(s->step), item->entries, error))
         return false;
     if (s->excludes)
-        drop_excluded(s, item);
+        drop_excluded(s, item, kiln_glob_has_wildcard(pattern));
     return true;
 }
 

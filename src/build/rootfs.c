@@ -35,14 +35,19 @@ char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *v
                     resolved, g_strerror(-fd));
         return NULL;
     }
-    char *text = g_malloc(entry->size + 1);
+    g_autofree char *text = g_malloc(entry->size + 1);
     gsize got = 0;
-    ssize_t n;
+    ssize_t n = 1;
     while (got < entry->size && (n = read(fd, text + got, entry->size - got)) > 0)
         got += (gsize)n;
+    int error_number = n < 0 ? errno : 0;
     text[got] = '\0';
     close(fd);
-    return text;
+    if (got == entry->size)
+        return g_steal_pointer(&text);
+    g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "cannot read /%s of the image: %s", resolved,
+                error_number ? g_strerror(error_number) : "it ends too early; the store is damaged");
+    return NULL;
 }
 
 void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError **error)

@@ -48,6 +48,16 @@ static void split_tag(Context *c)
     }
 }
 
+/* Of several of one name the last counts, whatever the case of the letters. */
+static void forget_context(KilnContexts *contexts, const char *name)
+{
+    for (guint i = contexts->names->len; i-- > 0;)
+        if (g_ascii_strcasecmp(contexts->names->pdata[i], name) == 0) {
+            g_hash_table_remove(contexts->directories, contexts->names->pdata[i]);
+            g_ptr_array_remove_index(contexts->names, i);
+        }
+}
+
 static bool add_context(KilnContexts *contexts, const char *argument, GError **error)
 {
     const char *equals = strchr(argument, '=');
@@ -82,6 +92,7 @@ static bool add_context(KilnContexts *contexts, const char *argument, GError **e
     }
     g_autofree char *name = g_strndup(argument, (gsize)(equals - argument));
     char *key = g_ascii_strdown(name, -1);
+    forget_context(contexts, name);
     g_hash_table_replace(contexts->by_name, key, c);
     if (c->kind == CONTEXT_DIRECTORY)
         g_hash_table_replace(contexts->directories, g_strdup(name), c->path);
@@ -296,6 +307,8 @@ KilnResolved *kiln_base_resolve(const KilnBases *b, const char *name, const Kiln
                                 GError **error)
 {
     const Context *context = find_context(b->contexts, name);
+    if (kiln_cancel_check(b->op->cancel, error))
+        return NULL;
     if (context && context->kind == CONTEXT_DIRECTORY) {
         KilnResolved *r = g_new0(KilnResolved, 1);
         r->directory = true;

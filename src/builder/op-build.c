@@ -25,7 +25,8 @@ typedef struct {
     KilnPlatform *platform;
     KilnOutput output;
     KilnBases bases;
-    GHashTable *resolved; /* "NAME PLATFORM" → KilnResolved */
+    GHashTable *resolved; /* "NAME PLATFORM" → KilnResolved, by prefetch() */
+    GHashTable *failures; /* likewise → GError: what could not be had is not asked for twice */
     GMutex lock;
 } Build;
 
@@ -133,19 +134,27 @@ static KilnResolved *resolve(const char *name, const KilnPlatform *platform, voi
     gpointer found_key = NULL, found = NULL;
     if (g_hash_table_steal_extended(b->resolved, key, &found_key, &found))
         g_free(found_key);
+    const GError *failure = g_hash_table_lookup(b->failures, key);
     g_mutex_unlock(&b->lock);
-    return found ? found : kiln_base_resolve(&b->bases, name, platform, error);
+    if (found)
+        return found;
+    if (!failure)
+        return kiln_base_resolve(&b->bases, name, platform, error);
+    g_propagate_error(error, g_error_copy(failure));
+    return NULL;
 }
 
-/* Several bases are fetched at once; what fails here fails again, with its place, when the plan asks. */
+/* Several bases are fetched at once; what fails here is reported, with its place, when the plan asks. */
 static void prefetch_one(gpointer name, gpointer data)
 {
     Build *b = data;
-    KilnResolved *r = kiln_base_resolve(&b->bases, name, b->platform, NULL);
-    if (!r)
-        return;
+    GError *failure = NULL;
+    KilnResolved *r = kiln_base_resolve(&b->bases, name, b->platform, &failure);
     g_mutex_lock(&b->lock);
-    g_hash_table_replace(b->resolved, resolution_key(name, b->platform), r);
+    if (r)
+        g_hash_table_replace(b->resolved, resolution_key(name, b->platform), r);
+    else
+        g_hash_table_replace(b->failures, resolution_key(name, b->platform), failure);
     g_mutex_unlock(&b->lock);
 }
 
@@ -325,8 +334,10 @@ json_object *kiln_operation_build(KilnOperation *op, GError **error)
     Build b = {.op = op};
     g_mutex_init(&b.lock);
     b.resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)kiln_resolved_free);
+    b.failures = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_error_free);
     json_object *result = build(&b, error);
     g_hash_table_unref(b.resolved);
+    g_hash_table_unref(b.failures);
     g_clear_pointer(&b.contexts, kiln_contexts_free);
     g_clear_pointer(&b.ignore, kiln_ignore_free);
     g_clear_pointer(&b.platform, kiln_platform_free);

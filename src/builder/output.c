@@ -16,7 +16,7 @@ static bool usage(GError **error, const char *text, const char *why)
 
 static bool apply(KilnOutput *out, const char *text, const char *key, const char *value, GError **error)
 {
-    if (strcmp(key, "dest") == 0) {
+    if (strcmp(key, "dest") == 0 && *value) {
         g_free(out->path);
         out->path = strcmp(value, "-") == 0 ? g_strdup(value) : g_canonicalize_filename(value, NULL);
     } else if (strcmp(key, "type") == 0) {
@@ -24,7 +24,7 @@ static bool apply(KilnOutput *out, const char *text, const char *key, const char
         if (!out->docker && strcmp(value, "oci") != 0)
             return usage(error, text, "only the types oci and docker are supported yet");
     } else {
-        return usage(error, text, "only type and dest are supported yet");
+        return usage(error, text, *value ? "only type and dest are supported yet" : "a value is missing");
     }
     return true;
 }

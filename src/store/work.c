@@ -48,13 +48,11 @@ static bool make_session(KilnStore *s, GError **error)
 }
 
 /* The folder first, then its lock. A failure is left to the next cleaner. */
-static bool remove_session(KilnStore *s, const char *name, GError **error)
+static void remove_session(KilnStore *s, const char *name)
 {
     g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
-    if (!kiln_remove_tree(s->tmp_fd, name, error))
-        return false;
-    unlinkat(s->tmp_fd, lock, 0);
-    return true;
+    if (kiln_remove_tree(s->tmp_fd, name, NULL))
+        unlinkat(s->tmp_fd, lock, 0);
 }
 
 void kiln_session_close(KilnStore *s)
@@ -62,7 +60,7 @@ void kiln_session_close(KilnStore *s)
     if (s->session_fd >= 0)
         close(s->session_fd);
     if (s->session != NULL)
-        remove_session(s, s->session, NULL);
+        remove_session(s, s->session);
     if (s->session_lock_fd >= 0)
         close(s->session_lock_fd);
     s->session_fd = s->session_lock_fd = -1;
@@ -76,20 +74,21 @@ void kiln_store_tidy(KilnStore *s)
     g_mutex_unlock(&s->session_mutex);
 }
 
-/* Takes the lock of a dead process's folder and removes both; leaves it if the lock is held. */
-static bool clean_one(KilnStore *s, const char *name, GError **error)
+/* Takes the lock of a dead process's folder and removes both; leaves it if the lock is held. What cannot
+ * be removed (commands of a builder that was just killed may still write to it) is left to the next
+ * cleaner: it is no reason to refuse the store. */
+static void clean_one(KilnStore *s, const char *name)
 {
     g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
     int fd = openat(s->tmp_fd, lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
-        return errno == ENOENT
-                   ? kiln_remove_tree(s->tmp_fd, name, error)
-                   : kiln_store_fail(error, errno, "cannot open %s/tmp/%s", s->root, lock);
-    bool ok = true;
+    if (fd < 0) {
+        if (errno == ENOENT)
+            kiln_remove_tree(s->tmp_fd, name, NULL);
+        return;
+    }
     if (kiln_lock_set(fd, KILN_LOCK_USE, F_WRLCK, false) == 0)
-        ok = remove_session(s, name, error);
+        remove_session(s, name);
     close(fd);
-    return ok;
 }
 
 bool kiln_session_clean(KilnStore *s, GError **error)
@@ -102,18 +101,17 @@ bool kiln_session_clean(KilnStore *s, GError **error)
             close(fd);
         return kiln_store_fail(error, errnum, "cannot read %s/tmp", s->root);
     }
-    bool ok = true;
     struct dirent *e;
-    while (ok && (e = readdir(d)) != NULL) {
+    while ((e = readdir(d)) != NULL) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         g_autofree char *name = g_strdup(e->d_name);
         if (g_str_has_suffix(name, LOCK_SUFFIX))
             name[strlen(name) - strlen(LOCK_SUFFIX)] = '\0';
-        ok = clean_one(s, name, error);
+        clean_one(s, name);
     }
     closedir(d);
-    return ok;
+    return true;
 }
 
 KilnWork *kiln_work_new(KilnStore *s, GError **error)

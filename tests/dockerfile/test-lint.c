@@ -31,6 +31,24 @@ static const char *const cases[][2] = {
     {"# check=error=true\nFROM a\nCMD c", "JSONArgsRecommended 3:1"},
 };
 
+static void test_strict(void)
+{
+    const struct {
+        const char *text;
+        bool strict;
+    } files[] = {
+        {"FROM a", false},
+        {"# check=error=true\nFROM a", true},
+        {"# check=skip=all;error=true\nFROM a", true},
+        {"# check=error=false\nFROM a", false},
+        {"# check=skip=error=true\nFROM a", false},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autoptr(KilnDockerfile) d = parse_ok(files[i].text);
+        g_assert_cmpint(kiln_lint_is_strict(d), ==, files[i].strict);
+    }
+}
+
 static void test_case(gconstpointer data)
 {
     const char *const *c = data;

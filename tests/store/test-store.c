@@ -255,6 +255,19 @@ static void test_stale_work_is_cleaned(Place *p, gconstpointer data)
     kiln_store_close(living);
 }
 
+/* What cannot be removed does not lock its owner out. */
+static void test_stale_work_that_stays(Place *p, gconstpointer data)
+{
+    (void)data;
+    kiln_store_close(open_store(p));
+    g_autofree char *odd = g_build_filename(p->root, "tmp", "dead0000.lock", "x", NULL);
+    g_autofree char *dead = g_build_filename(p->root, "tmp", "dead0001", NULL);
+    g_assert_cmpint(g_mkdir_with_parents(odd, 0700), ==, 0);
+    g_assert_cmpint(g_mkdir_with_parents(dead, 0700), ==, 0);
+    kiln_store_close(open_store(p));
+    g_assert_false(there(p, "tmp/dead0001"));
+}
+
 static void test_reset(Place *p, gconstpointer data)
 {
     (void)data;
@@ -377,6 +390,7 @@ int main(int argc, char **argv)
     ADD("shared-and-exclusive", test_shared_and_exclusive);
     ADD("work-is-removed", test_work_is_removed);
     ADD("stale-work-is-cleaned", test_stale_work_is_cleaned);
+    ADD("stale-work-that-stays", test_stale_work_that_stays);
     ADD("reset", test_reset);
     ADD("reset-and-symlinks", test_reset_and_symlinks);
     ADD("foreign-directory", test_foreign_directory);

@@ -394,6 +394,29 @@ static void test_many_files(void)
     scratch_close(&s);
 }
 
+static void test_hard_links_of_a_context(void)
+{
+    Scratch s = scratch_open();
+    scratch_mkdir(&s, "d");
+    scratch_write(&s, "a", "one file");
+    scratch_write(&s, "b", "another");
+    g_assert_cmpint(linkat(s.fd, "a", s.fd, "d/a", 0), ==, 0);
+    g_assert_cmpint(linkat(s.fd, "b", s.fd, "d/b", 0), ==, 0);
+    scratch_write(&s, "d/alone", "");
+    g_autoptr(KilnSource) x = source(&s, NULL, NULL);
+    g_autoptr(KilnManifest) m = kiln_manifest_new();
+    g_autofree char *shape = list(x, "", m);
+    g_assert_nonnull(shape);
+    guint32 group_a = kiln_manifest_lookup(m, "a")->link_group;
+    guint32 group_b = kiln_manifest_lookup(m, "b")->link_group;
+    g_assert_cmpuint(group_a, !=, 0);
+    g_assert_cmpuint(group_a, ==, kiln_manifest_lookup(m, "d/a")->link_group);
+    g_assert_cmpuint(group_b, ==, kiln_manifest_lookup(m, "d/b")->link_group);
+    g_assert_cmpuint(group_a, !=, group_b);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "d/alone")->link_group, ==, 0);
+    scratch_close(&s);
+}
+
 static void test_layers(void)
 {
     Scratch dirs[2] = {scratch_open(), scratch_open()};
@@ -479,6 +502,7 @@ int main(int argc, char **argv)
     g_test_add_func("/source/open", test_open);
     g_test_add_func("/source/index", test_index);
     g_test_add_func("/source/many-files", test_many_files);
+    g_test_add_func("/source/hard-links", test_hard_links_of_a_context);
     g_test_add_func("/source/layers", test_layers);
     g_test_add_func("/source/may-have-changed", test_may_have_changed);
     return g_test_run();

@@ -289,6 +289,75 @@ static void test_plain_names_for_add(void)
     scratch_close(&s);
 }
 
+static const KilnEntry *look_up(const char *path, void *manifest)
+{
+    return kiln_manifest_lookup(manifest, path);
+}
+
+/* ADD of an archive with "lib/…" to an image where lib is a link to usr/lib. */
+static void test_leads_through_what_is_below(void)
+{
+    Scratch s = scratch_open();
+    g_autoptr(KilnManifest) image = kiln_manifest_new();
+    kiln_manifest_add(image, "usr")->type = KILN_TYPE_DIR;
+    KilnEntry *e = kiln_manifest_add(image, "usr/lib");
+    e->type = KILN_TYPE_DIR;
+    e->mode = 0711;
+    e->uid = 3;
+    e = kiln_manifest_add(image, "lib");
+    e->type = KILN_TYPE_SYMLINK;
+    e->target = kiln_manifest_string(image, "usr/lib");
+    e = kiln_manifest_add(image, "absolute");
+    e->type = KILN_TYPE_SYMLINK;
+    e->target = kiln_manifest_string(image, "/new/place");
+    kiln_manifest_add(image, "file")->type = KILN_TYPE_FILE;
+    e = kiln_manifest_add(image, "loop");
+    e->type = KILN_TYPE_SYMLINK;
+    e->target = kiln_manifest_string(image, "loop");
+    kiln_manifest_sort(image);
+    KilnUntarOptions options = {.owners = KILN_OWNERS_RECORDED,
+                                .prefix = "",
+                                .uid = -1,
+                                .gid = -1,
+                                .below = look_up,
+                                .below_data = image};
+
+    g_autoptr(GByteArray) tar = g_byte_array_new();
+    file(tar, "lib/a", "a");
+    file(tar, "absolute/b", "b");
+    end(tar);
+    g_autoptr(KilnManifest) m = kiln_manifest_new();
+    GError *error = NULL;
+    untar(tar, &s, &options, m, &error);
+    g_assert_no_error(error);
+    assert_shape(m, "id:new id:new/place f:new/place/b id:usr id:usr/lib f:usr/lib/a ");
+    g_assert_cmpuint(kiln_manifest_lookup(m, "usr/lib")->mode, ==, 0711);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "usr/lib")->uid, ==, 3);
+    assert_text(&s, "usr/lib/a", "a");
+
+    /* A directory of the archive's own takes the link's place, and stays what names lead to. */
+    g_autoptr(GByteArray) own = g_byte_array_new();
+    entry(own, '5', "lib", "");
+    file(own, "lib/c", "c");
+    end(own);
+    g_autoptr(KilnManifest) replaced = kiln_manifest_new();
+    untar(own, &s, &options, replaced, &error);
+    g_assert_no_error(error);
+    assert_shape(replaced, "d:lib f:lib/c ");
+
+    const char *const bad[] = {"file/x", "loop/x"};
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GByteArray) refused_tar = g_byte_array_new();
+        file(refused_tar, bad[i], "");
+        end(refused_tar);
+        g_autoptr(KilnManifest) none = kiln_manifest_new();
+        g_assert_false(untar(refused_tar, &s, &options, none, &error));
+        g_assert_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_FORMAT);
+        g_clear_error(&error);
+    }
+    scratch_close(&s);
+}
+
 static void test_pax(void)
 {
     static const char capability[] = "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0"; /* 20 bytes */
@@ -829,6 +898,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tar/read/follows-symlinks-inside", test_follows_symlinks_inside);
     g_test_add_func("/tar/read/whiteouts", test_whiteouts);
     g_test_add_func("/tar/read/plain-names-for-add", test_plain_names_for_add);
+    g_test_add_func("/tar/read/leads-through-what-is-below", test_leads_through_what_is_below);
     g_test_add_func("/tar/read/pax", test_pax);
     g_test_add_func("/tar/read/gnu-long-names", test_gnu_long_names);
     g_test_add_func("/tar/read/sparse", test_sparse);
