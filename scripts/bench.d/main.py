@@ -55,7 +55,7 @@ class Bench:
         self.options, self.host = options, host
         self.workloads = [w for w in all_workloads() if w.name in options.only]
         self.tools, self.samples, self.memory, self.failures = [], {}, {}, {}
-        self.layouts, self.registry = {}, None
+        self.layouts, self.registry, self.load = {}, None, 0
 
     # --- beforehand ----------------------------------------------------------------------------------
 
@@ -74,9 +74,9 @@ class Bench:
         return name, self.fixture(name), self.layouts[name]
 
     def prepare(self):
-        load = os.getloadavg()[0]
-        if load > 0.5:
-            say(f"the load average is {load:.1f}: other work on this machine will show in the figures")
+        self.load = os.getloadavg()[0]
+        if self.load > 0.5:
+            say(f"the load average is {self.load:.1f}: other work on this machine will show in the figures")
         say("preparing contexts and bases …")
         for workload in self.workloads:
             make_context(self.host, workload)
@@ -185,7 +185,7 @@ class Bench:
         facts = machine(self.host.work)
         checks = report.targets(results, self.memory, self.failures)
         print(f"\n{facts['system']}, {facts['kernel']}, {facts['cpus']} × {facts['cpu']}, "
-              f"{facts['memory_mb']} MB, {facts['file_system']}; runs: {self.options.runs}")
+              f"{facts['memory_mb']} MB, {facts['file_system']}; runs: {self.options.runs}; load average at the start: {self.load:.1f}")
         for tool in self.tools:
             print(f"{tool.name}: {tool.version}" + "".join(f"; {note}" for note in tool.notes))
         print("\n" + report.time_table(results, names, titles, self.failures))
@@ -194,7 +194,7 @@ class Bench:
         if checks:
             print("\n" + report.target_text(checks))
         document = {
-            "machine": facts, "runs": self.options.runs,
+            "machine": facts, "runs": self.options.runs, "load_at_start": self.load,
             "tools": {tool.name: {"version": tool.version, "notes": list(tool.notes),
                                   "user": tool.user or ("root" if self.host.root else "caller")}
                       for tool in self.tools},

@@ -3,6 +3,7 @@
 from statistics import median
 
 MEGABYTE = 1 << 20
+UNSTEADY = 2  # a slowest sample of so many times the fastest says that the machine was busy
 
 
 def seconds(value):
@@ -55,13 +56,16 @@ def time_table(results, tools, titles, failures):
                 steps.append("")
                 continue
             ratio = "" if tool == "kiln" or "ratio" not in found else f" ({times(found['ratio'])})"
-            row.append(seconds(found["median"]) + ratio)
+            unsteady = "~" if max(found["samples"]) > UNSTEADY * min(found["samples"]) else ""
+            row.append(unsteady + seconds(found["median"]) + ratio)
             steps.append(f"{found['per_step_ms']:.1f} ms" if "per_step_ms" in found else "")
         if any(row[1:]):
             rows.append(row)
         if any(steps[1:]):
             rows.append(steps)
-    return rows_to_text(rows)
+    text = rows_to_text(rows)
+    note = f"\n~ the slowest run took more than {UNSTEADY} times the fastest: do not rely on this figure"
+    return text + note if any("~" in cell for row in rows for cell in row[1:]) else text
 
 
 def memory_table(memory, tools):

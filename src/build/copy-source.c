@@ -97,8 +97,8 @@ static char *name_of(const char *pattern, const char *path)
     return g_path_get_basename(path);
 }
 
-/* Patterns are matched below the source, and against the names of files and of what a wildcard matches: a directory
- * that is named is wanted, if only empty. */
+/* Patterns are matched below the source, and against the names of files and of what a wildcard matches:
+ * a directory that is named is wanted, if only empty. */
 static void drop_excluded(KilnCopySource *s, KilnCopyItem *item, bool wildcard)
 {
     gsize skip = *item->path ? strlen(item->path) + 1 : 0;

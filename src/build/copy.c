@@ -61,8 +61,8 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     return *prepared != NULL;
 }
 
-/* Directories that are made for what is copied have an octal --chmod too, as by mkdir with a umask of 022: that is
- * what BuildKit's come out as. */
+/* Directories that are made for what is copied have an octal --chmod too, as by mkdir with a umask of
+ * 022: that is what BuildKit's come out as. */
 static uint16_t directory_mode(const KilnStep *step)
 {
     uint16_t mode;

@@ -24,8 +24,9 @@ struct KilnListener {
     gint64 deadline; /* monotonic; 0: nobody has asked to end */
 };
 
-/* Executing a program ends all other threads at once, wherever they are, and closes their files: locks are
- * free, files without a name are gone, and the launcher, whose parent thread ends, is killed by the kernel. */
+/* Executing a program ends all other threads at once, wherever they are, and closes their files:
+ * locks are free, files without a name are gone, and the launcher, whose parent thread ends, is
+ * killed by the kernel. */
 static void end_by_force(KilnListener *l)
 {
     g_mutex_lock(&l->lock);
@@ -73,8 +74,9 @@ static json_object *next_message(KilnListener *l)
 static void take_message(KilnListener *l, json_object *message)
 {
     json_object *value;
-    const char *kind =
-        json_object_object_get_ex(message, "message", &value) ? json_object_get_string(value) : NULL;
+    const char *kind = json_object_object_get_ex(message, "message", &value)
+                           ? json_object_get_string(value)
+                           : NULL;
     if (g_strcmp0(kind, "cancel") == 0)
         ask_to_end(l);
     else if (g_strcmp0(kind, "remote") == 0)
@@ -112,7 +114,8 @@ static gpointer listen_to_front(gpointer listener)
     return NULL;
 }
 
-KilnListener *kiln_listener_new(KilnWire *wire, KilnCancel *cancel, KilnRemote *remote, const char *root)
+KilnListener *kiln_listener_new(KilnWire *wire, KilnCancel *cancel, KilnRemote *remote,
+                                const char *root)
 {
     KilnListener *l = g_new0(KilnListener, 1);
     l->wire = wire;
@@ -148,6 +151,6 @@ int kiln_listener_tidy(const char *root)
     prctl(PR_SET_NAME, "kiln-builder"); /* else it would be called "exe" */
     while (wait(NULL) >= 0 || errno == EINTR)
         ;
-    g_autoptr(KilnStore) store = kiln_store_open(root, KILN_STORE_SHARED, NULL);
+    kiln_store_close(kiln_store_open(root, KILN_STORE_SHARED, NULL)); /* opening cleans up */
     return EXIT_INTERRUPTED;
 }

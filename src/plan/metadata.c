@@ -285,8 +285,10 @@ static bool healthcheck(KilnSite *site, GError **error)
     g_string_append_printf(text, "{Test:%s", test_text);
     json_object *health = json_object_new_object();
     json_object *array = json_object_new_array();
-    for (char **word = test; *word; word++)
-        json_object_array_add(array, json_object_new_string(*word));
+    for (char **word = test; *word; word++) {
+        g_autofree char *valid = g_utf8_make_valid(*word, -1); /* JSON is */
+        json_object_array_add(array, json_object_new_string(valid));
+    }
     json_object_object_add(health, "Test", array);
     for (guint i = 0; i < G_N_ELEMENTS(intervals); i++) {
         gint64 value = health_number(site, intervals[i].flag, true);

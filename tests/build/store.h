@@ -1,5 +1,5 @@
-/* What the tests of src/build/ share: a store and a context in a directory of the test's own, layers made by
- * hand, and builds without a sandbox (COPY, ADD and WORKDIR). */
+/* What the tests of src/build/ share: a store and a context in a directory of the test's own,
+ * layers made by hand, and builds without a sandbox (COPY, ADD and WORKDIR). */
 #pragma once
 
 #include "build/engine.h"
@@ -44,7 +44,8 @@ static inline void tear_down(Place *p, gconstpointer data)
     g_free(p->context);
 }
 
-/* --- Layers ------------------------------------------------------------------------------------------- */
+/* --- Layers
+ * ------------------------------------------------------------------------------------------- */
 
 static inline int text_fd(const char *text)
 {
@@ -72,7 +73,8 @@ static inline void put_text(KilnLayerWriter *w, const char *path, const char *te
     close(fd);
 }
 
-/* A layer of text files: path and text by turns, then NULL. A text that begins with "->" makes a symlink. */
+/* A layer of text files: path and text by turns, then NULL. A text that begins with "->" makes a
+ * symlink. */
 G_GNUC_NULL_TERMINATED static inline gint64 make_layer(Place *p, const char *path, ...)
 {
     g_autoptr(GError) error = NULL;
@@ -100,7 +102,8 @@ G_GNUC_NULL_TERMINATED static inline gint64 make_layer(Place *p, const char *pat
     return layer;
 }
 
-/* --- Builds ------------------------------------------------------------------------------------------- */
+/* --- Builds
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct {
     Place *place;
@@ -122,8 +125,8 @@ static inline void build_clear(Build *b)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 
-static inline KilnResolved *resolve_in_store(const char *name, const KilnPlatform *platform, void *data,
-                                             GError **error)
+static inline KilnResolved *resolve_in_store(const char *name, const KilnPlatform *platform,
+                                             void *data, GError **error)
 {
     Build *b = data;
     (void)platform;
@@ -149,8 +152,9 @@ typedef struct {
 static inline gpointer read_events(gpointer data)
 {
     static const char *const verdicts[] = {
-        [KILN_VERDICT_NONE] = "NONE",   [KILN_VERDICT_DONE] = "DONE",         [KILN_VERDICT_CACHED] = "CACHED",
-        [KILN_VERDICT_ERROR] = "ERROR", [KILN_VERDICT_CANCELED] = "CANCELED",
+        [KILN_VERDICT_NONE] = "NONE",         [KILN_VERDICT_DONE] = "DONE",
+        [KILN_VERDICT_CACHED] = "CACHED",     [KILN_VERDICT_ERROR] = "ERROR",
+        [KILN_VERDICT_CANCELED] = "CANCELED",
     };
     Reader *r = data;
     json_object *json;
@@ -182,9 +186,11 @@ static inline void build(Build *b, const char *dockerfile)
     KilnEmitter *emitter = kiln_emitter_new(here);
     KilnCancel *cancel = b->cancel ? b->cancel : kiln_cancel_new();
 
-    KilnDockerfile *file = kiln_dockerfile_parse(dockerfile, strlen(dockerfile), "Dockerfile", &b->error);
+    KilnDockerfile *file =
+        kiln_dockerfile_parse(dockerfile, strlen(dockerfile), "Dockerfile", &b->error);
     g_assert_no_error(b->error);
-    KilnPlanOptions plan_options = {.target = b->target, .resolve = resolve_in_store, .resolve_data = b};
+    KilnPlanOptions plan_options = {
+        .target = b->target, .resolve = resolve_in_store, .resolve_data = b};
     KilnPlan *plan = kiln_plan_new(file, &plan_options, &b->error);
     g_assert_no_error(b->error);
     KilnBuildOptions options = {
@@ -222,7 +228,8 @@ static inline guint count(const Build *b, const char *verdict, const char *part)
 {
     guint n = 0;
     for (guint i = 0; i < b->steps->len; i++)
-        n += g_str_has_prefix(b->steps->pdata[i], verdict) && strstr(b->steps->pdata[i], part) ? 1 : 0;
+        n += g_str_has_prefix(b->steps->pdata[i], verdict) && strstr(b->steps->pdata[i], part) ? 1
+                                                                                               : 0;
     return n;
 }
 
@@ -232,7 +239,8 @@ static inline bool is_cached(const Build *b, const char *part)
     return count(b, "CACHED", part) == 1;
 }
 
-/* --- The context -------------------------------------------------------------------------------------- */
+/* --- The context
+ * -------------------------------------------------------------------------------------- */
 
 static inline void write_context(const Place *p, const char *path, const char *text)
 {
@@ -247,7 +255,8 @@ static inline void write_context(const Place *p, const char *path, const char *t
 static inline char *read_built(const Build *b, const char *path)
 {
     GError *error = NULL;
-    g_autoptr(KilnView) view = kiln_layer_view(b->place->store, b->built->chain, b->built->n_chain, &error);
+    g_autoptr(KilnView) view =
+        kiln_layer_view(b->place->store, b->built->chain, b->built->n_chain, &error);
     g_assert_no_error(error);
     guint at;
     const KilnEntry *e = kiln_view_lookup(view, path, &at);

@@ -3,7 +3,8 @@
 
 #include <utime.h>
 
-/* --- The context ---------------------------------------------------------------------------------------- */
+/* --- The context
+ * ---------------------------------------------------------------------------------------- */
 
 #define COPY_ALL "FROM scratch\nCOPY tree /dest/\n"
 
@@ -143,10 +144,11 @@ static void test_change(Place *p, gconstpointer data)
     g_assert_true(is_cached(&b, "WORKDIR") == c->cached);
 }
 
-/* --- The Dockerfile --------------------------------------------------------------------------------------- */
+/* --- The Dockerfile
+ * --------------------------------------------------------------------------------------- */
 
-/* Each of a pair makes another layer, so neither may be taken for the other. Of some only the ends of the
- * parts of the key tell them apart. */
+/* Each of a pair makes another layer, so neither may be taken for the other. Of some only the ends
+ * of the parts of the key tell them apart. */
 static const struct {
     const char *one, *other;
 } pairs[] = {
@@ -181,8 +183,9 @@ static void test_parts_do_not_run_together(Place *p, gconstpointer data)
     write_context(p, "ab", "12");
     write_context(p, "same", "1");
     for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
-        static const char base[] = "FROM scratch AS s\nCOPY a b /\nFROM scratch AS t\nCOPY b same /\nCOPY b /a\n"
-                                   "FROM scratch AS pair-%u\nWORKDIR /pair-%u\n%s\n";
+        static const char base[] =
+            "FROM scratch AS s\nCOPY a b /\nFROM scratch AS t\nCOPY b same /\nCOPY b /a\n"
+            "FROM scratch AS pair-%u\nWORKDIR /pair-%u\n%s\n";
         g_test_message("%s | %s", pairs[i].one, pairs[i].other);
         g_autofree char *one = g_strdup_printf(base, i, i, pairs[i].one);
         g_autofree char *other = g_strdup_printf(base, i, i, pairs[i].other);
@@ -204,16 +207,19 @@ static void test_metadata(Place *p, gconstpointer data)
     g_auto(Build) b = {.place = p};
     write_context(p, "a", "1");
     build_well(&b, "FROM scratch\nCOPY a /x\n");
-    build_well(&b, "FROM scratch AS named\nENV A=b\nLABEL c=d\nARG E=f\nCMD [\"g\"]\nCOPY ./a /x\n");
+    build_well(&b,
+               "FROM scratch AS named\nENV A=b\nLABEL c=d\nARG E=f\nCMD [\"g\"]\nCOPY ./a /x\n");
     g_assert_true(is_cached(&b, "COPY"));
 }
 
-/* --- Stages ----------------------------------------------------------------------------------------------- */
+/* --- Stages
+ * -----------------------------------------------------------------------------------------------
+ */
 
-#define CHAIN                                                                                               \
-    "FROM scratch AS one\nCOPY a /a\n"                                                                      \
-    "FROM scratch AS two\nCOPY --from=one /a /b\n"                                                          \
-    "FROM scratch AS apart\nCOPY c /c\n"                                                                    \
+#define CHAIN                                                                                      \
+    "FROM scratch AS one\nCOPY a /a\n"                                                             \
+    "FROM scratch AS two\nCOPY --from=one /a /b\n"                                                 \
+    "FROM scratch AS apart\nCOPY c /c\n"                                                           \
     "FROM scratch AS last\nCOPY --from=two /b /d\nCOPY --from=apart /c /c\n"
 
 static void test_copy_from(Place *p, gconstpointer data)
@@ -238,9 +244,9 @@ static void test_copy_from(Place *p, gconstpointer data)
     g_assert_cmpstr(apart, ==, "untouched");
 }
 
-#define TWICE                                                                                               \
-    "FROM scratch AS one\nCOPY a /a\nWORKDIR /one\n"                                                        \
-    "FROM scratch AS two\nCOPY a /a\nWORKDIR /two\n"                                                        \
+#define TWICE                                                                                      \
+    "FROM scratch AS one\nCOPY a /a\nWORKDIR /one\n"                                               \
+    "FROM scratch AS two\nCOPY a /a\nWORKDIR /two\n"                                               \
     "FROM scratch\nCOPY --from=one / /\nCOPY --from=two / /\n"
 
 /* Over and over, since they would race for it. */
@@ -262,9 +268,11 @@ static void test_many_stages(Place *p, gconstpointer data)
     (void)data;
     g_autoptr(GString) text = g_string_new(NULL), last = g_string_new("FROM scratch\n");
     for (guint i = 0; i < 24; i++) {
-        g_autofree char *name = g_strdup_printf("dir%u/file", i), *content = g_strdup_printf("%u", i);
+        g_autofree char *name = g_strdup_printf("dir%u/file", i),
+                        *content = g_strdup_printf("%u", i);
         write_context(p, name, content);
-        g_string_append_printf(text, "FROM scratch AS s%u\nCOPY dir%u /d\nWORKDIR /w%u\nCOPY . /all\n", i, i, i);
+        g_string_append_printf(
+            text, "FROM scratch AS s%u\nCOPY dir%u /d\nWORKDIR /w%u\nCOPY . /all\n", i, i, i);
         g_string_append_printf(last, "COPY --from=s%u /d/file /%u\n", i, i);
     }
     g_string_append(text, last->str);
@@ -314,7 +322,9 @@ static void test_a_step_that_ran_again_has_new_children(Place *p, gconstpointer 
     g_assert_false(is_cached(&b, "COPY --from"));
 }
 
-/* --- Bases ------------------------------------------------------------------------------------------------ */
+/* --- Bases
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void test_built_bases(Place *p, gconstpointer data)
 {
@@ -355,7 +365,8 @@ static void test_records(Place *p, gconstpointer data)
     close(fd);
 }
 
-/* --- Failures --------------------------------------------------------------------------------------------- */
+/* --- Failures
+ * --------------------------------------------------------------------------------------------- */
 
 static void test_failure_has_its_place(Place *p, gconstpointer data)
 {
@@ -372,11 +383,13 @@ static void test_failure_has_its_place(Place *p, gconstpointer data)
     g_auto(Build) b = {.place = p};
     write_context(p, "a", "1");
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *text = g_strconcat("FROM scratch AS s\nCOPY a /a\n", cases[i].line, "\n", NULL);
+        g_autofree char *text =
+            g_strconcat("FROM scratch AS s\nCOPY a /a\n", cases[i].line, "\n", NULL);
         g_test_message("%s", cases[i].line);
         build(&b, text);
         g_assert_nonnull(b.error);
-        if (!g_str_has_prefix(b.error->message, cases[i].place) || !strstr(b.error->message, cases[i].part))
+        if (!g_str_has_prefix(b.error->message, cases[i].place) ||
+            !strstr(b.error->message, cases[i].part))
             g_error("%s", b.error->message);
         g_assert_cmpuint(count(&b, "ERROR", ""), ==, 1);
         g_assert_true(is_cached(&b, "COPY a /a") == (i > 0));
@@ -390,8 +403,9 @@ static void test_failure_among_many(Place *p, gconstpointer data)
     g_autoptr(GString) text = g_string_new(NULL), last = g_string_new("FROM scratch\n");
     write_context(p, "a", "1");
     for (guint i = 0; i < 20; i++) {
-        g_string_append_printf(text, "FROM scratch AS s%u\nWORKDIR /w%u\nCOPY %s /\nWORKDIR /after\n", i, i,
-                               i == 10 ? "missing" : "a");
+        g_string_append_printf(text,
+                               "FROM scratch AS s%u\nWORKDIR /w%u\nCOPY %s /\nWORKDIR /after\n", i,
+                               i, i == 10 ? "missing" : "a");
         g_string_append_printf(last, "COPY --from=s%u / /\n", i);
     }
     g_string_append(text, last->str);

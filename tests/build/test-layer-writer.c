@@ -59,8 +59,8 @@ static char *listing(Fixture *f)
         const KilnEntry *e = kiln_manifest_get(m, i);
         g_assert_false(e->opaque);
         g_assert_false(e->implicit);
-        g_string_append_printf(out, "/%s %c %o %u:%u %d\n", e->path, e->type, e->mode, e->uid, e->gid,
-                               (int)e->mtime);
+        g_string_append_printf(out, "/%s %c %o %u:%u %d\n", e->path, e->type, e->mode, e->uid,
+                               e->gid, (int)e->mtime);
     }
     return g_string_free(out, FALSE);
 }
@@ -99,7 +99,8 @@ static void test_parents(Fixture *f, gconstpointer data)
     g_assert_cmpint(st.st_size, ==, 4);
 }
 
-/* The later of two wins, on disk and in the manifest; file over file and directory over directory. */
+/* The later of two wins, on disk and in the manifest; file over file and directory over directory.
+ */
 static void test_replacing(Fixture *f, gconstpointer data)
 {
     (void)data;
@@ -137,13 +138,17 @@ static void test_conflicts(Fixture *f, gconstpointer data)
     put_text(f->writer, "own/file", "");
     assert_conflict(kiln_layer_writer_put(f->writer, &dir, "srv/file", -1, &error), &error,
                     "cannot put a directory at /srv/file");
-    assert_conflict(kiln_layer_writer_put(f->writer, &dir, "own/file", -1, &error), &error, "/own/file");
+    assert_conflict(kiln_layer_writer_put(f->writer, &dir, "own/file", -1, &error), &error,
+                    "/own/file");
     assert_conflict(kiln_layer_writer_put(f->writer, &file, "srv", -1, &error), &error,
                     "cannot put a file at /srv: a directory");
     assert_conflict(kiln_layer_writer_put(f->writer, &file, "own", -1, &error), &error, "/own");
-    assert_conflict(kiln_layer_writer_link(f->writer, &file, "own/file", "own", &error), &error, "/own");
-    assert_conflict(kiln_layer_writer_directory(f->writer, "srv/file/below", &error), &error, "/srv/file");
-    assert_conflict(kiln_layer_writer_directory(f->writer, "own/file/below", &error), &error, "/own/file");
+    assert_conflict(kiln_layer_writer_link(f->writer, &file, "own/file", "own", &error), &error,
+                    "/own");
+    assert_conflict(kiln_layer_writer_directory(f->writer, "srv/file/below", &error), &error,
+                    "/srv/file");
+    assert_conflict(kiln_layer_writer_directory(f->writer, "own/file/below", &error), &error,
+                    "/own/file");
     /* a resolved path never has a symlink in the middle: one there is in the way */
     assert_conflict(kiln_layer_writer_directory(f->writer, "link", &error), &error, "/link");
 }
@@ -181,7 +186,8 @@ static void test_adopting(Fixture *f, gconstpointer data)
     put_text(f->writer, "srv/unpacked", "first");
     kiln_layer_writer_adopt(f->writer, m);
     KilnEntry dir = an_entry(KILN_TYPE_DIR, 0755);
-    assert_conflict(kiln_layer_writer_put(f->writer, &dir, "srv/unpacked", -1, &error), &error, "a file");
+    assert_conflict(kiln_layer_writer_put(f->writer, &dir, "srv/unpacked", -1, &error), &error,
+                    "a file");
     g_autofree char *text = listing(f);
     g_assert_cmpstr(text, ==,
                     "/ d 755 0:0 500\n"
@@ -189,7 +195,7 @@ static void test_adopting(Fixture *f, gconstpointer data)
                     "/srv/unpacked f 640 99:99 500\n");
 }
 
-#define ADD(name, function)                                                                                 \
+#define ADD(name, function)                                                                        \
     g_test_add("/layer-writer/" name, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
 
 int main(int argc, char **argv)

@@ -3,28 +3,28 @@
 
 #include "build/user.h"
 
-#define PASSWD                                                                                              \
-    "root:x:0:0:root:/root:/bin/sh\n"                                                                       \
-    "\n"                                                                                                    \
-    "# a comment\n"                                                                                         \
-    "short:x:1\n"                                                                                           \
-    "app:x:1000:1001:,,,:/home/app:/bin/sh\r\n"                                                             \
-    "bad:x:twelve:12::/:/bin/sh\n"                                                                          \
-    "huge:x:4294967296:12::/:/bin/sh\n"                                                                     \
-    "minus:x:-1:12::/:/bin/sh\n"                                                                            \
+#define PASSWD                                                                                     \
+    "root:x:0:0:root:/root:/bin/sh\n"                                                              \
+    "\n"                                                                                           \
+    "# a comment\n"                                                                                \
+    "short:x:1\n"                                                                                  \
+    "app:x:1000:1001:,,,:/home/app:/bin/sh\r\n"                                                    \
+    "bad:x:twelve:12::/:/bin/sh\n"                                                                 \
+    "huge:x:4294967296:12::/:/bin/sh\n"                                                            \
+    "minus:x:-1:12::/:/bin/sh\n"                                                                   \
     "app:x:7:7::/second:/bin/sh\n"
-#define GROUP                                                                                               \
-    "root:x:0:\n"                                                                                           \
-    "app:x:1001:\n"                                                                                         \
-    "wheel:x:10:root,app\n"                                                                                 \
-    "almost:x:11:apple,xapp\n"                                                                              \
-    "video:x:44:app\n"                                                                                      \
-    "broken:x:many:app\n"                                                                                   \
+#define GROUP                                                                                      \
+    "root:x:0:\n"                                                                                  \
+    "app:x:1001:\n"                                                                                \
+    "wheel:x:10:root,app\n"                                                                        \
+    "almost:x:11:apple,xapp\n"                                                                     \
+    "video:x:44:app\n"                                                                             \
+    "broken:x:many:app\n"                                                                          \
     "brief:x\n"
 
 /* Looks `text` up over one layer. `groups` gets them as "1 2 3". */
-static bool look_up(Place *p, gint64 layer, const char *text, bool uid_is_gid, KilnUser *user, char **groups,
-                    GError **error)
+static bool look_up(Place *p, gint64 layer, const char *text, bool uid_is_gid, KilnUser *user,
+                    char **groups, GError **error)
 {
     g_autoptr(GArray) chain = g_array_new(FALSE, FALSE, sizeof(gint64));
     if (layer)
@@ -159,7 +159,8 @@ static void test_symlinks(Place *p, gconstpointer data)
     gint64 layer = make_layer(p, "lib/passwd", "app:x:5:6::/x:\n", "etc/other", "x", "etc/passwd",
                               "->../../../lib/passwd", NULL);
     assert_users(p, layer, false, cases, 1);
-    layer = make_layer(p, "etc/other", "x", "etc/passwd", "->/etc/passwd", "etc/group", "->nowhere", NULL);
+    layer = make_layer(p, "etc/other", "x", "etc/passwd", "->/etc/passwd", "etc/group", "->nowhere",
+                       NULL);
     assert_refused(p, layer, "root-like", "no user");
 }
 

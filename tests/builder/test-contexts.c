@@ -56,10 +56,15 @@ static void test_none(Place *p, gconstpointer data)
 static void test_kinds(Place *p, gconstpointer data)
 {
     (void)data;
-    static const char *const arguments[] = {
-        "plain=%D",        "Odd.Name/x:y=%D/../dir/.", "layout=oci-layout://%D", "tagged=oci-layout://%D:a=b",
-        "oci=oci-archive://%F", "docker=docker-archive://%F",  NULL};
-    static const char *const names[] = {"plain", "Odd.Name/x:y", "layout", "tagged", "oci", "docker", NULL};
+    static const char *const arguments[] = {"plain=%D",
+                                            "Odd.Name/x:y=%D/../dir/.",
+                                            "layout=oci-layout://%D",
+                                            "tagged=oci-layout://%D:a=b",
+                                            "oci=oci-archive://%F",
+                                            "docker=docker-archive://%F",
+                                            NULL};
+    static const char *const names[] = {"plain", "Odd.Name/x:y", "layout", "tagged",
+                                        "oci",   "docker",       NULL};
     g_autoptr(GError) error = NULL;
     KilnContexts *c = parse(p, arguments, &error);
     g_assert_no_error(error);
@@ -76,7 +81,8 @@ static void test_same_name(Place *p, gconstpointer data)
 {
     (void)data;
     static const char *const to_archive[] = {"name=%D", "NAME=%D", "Name=oci-archive://%F", NULL};
-    static const char *const to_directory[] = {"name=oci-archive://%F", "Name=%D/..", "NAME=%D", NULL};
+    static const char *const to_directory[] = {"name=oci-archive://%F", "Name=%D/..", "NAME=%D",
+                                               NULL};
     KilnContexts *c = parse(p, to_archive, NULL);
     g_assert_cmpstrv((char **)kiln_contexts_names(c), ((char *[]){(char *)"Name", NULL}));
     g_assert_cmpuint(g_hash_table_size(kiln_contexts_directories(c)), ==, 0);

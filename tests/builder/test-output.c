@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- Reading ---------------------------------------------------------------------------------------------- */
+/* --- Reading
+ * ---------------------------------------------------------------------------------------------- */
 
 static void test_parse(void)
 {
@@ -66,7 +67,8 @@ static void test_parse_refused(void)
     }
 }
 
-/* --- Writing ---------------------------------------------------------------------------------------------- */
+/* --- Writing
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
     char *top, *dir, *file;
@@ -75,8 +77,8 @@ typedef struct {
     char *id;
 } Place;
 
-#define CONFIG                                                                                               \
-    "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\","            \
+#define CONFIG                                                                                     \
+    "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\","  \
     "\"diff_ids\":[]}}"
 
 static void set_up(Place *p, gconstpointer data)
@@ -120,7 +122,8 @@ static bool write_to(Place *p, const char *path, bool there, GError **error)
 {
     static char *const names[] = {NULL};
     const KilnOutput out = {.path = (char *)path};
-    const KilnExport good = {.image_id = p->id, .names = names, .config = CONFIG, .config_size = strlen(CONFIG)};
+    const KilnExport good = {
+        .image_id = p->id, .names = names, .config = CONFIG, .config_size = strlen(CONFIG)};
     const KilnExport bad = {.image_id = p->id, .names = names};
     g_autofree char *digest = NULL;
     bool ok = kiln_output_write(&p->op, &out, there ? &good : &bad, 1, &digest, error);

@@ -53,7 +53,8 @@ static void answer(Fixture *f, const char *const *lines)
     GThread *t = g_thread_new("remote", run, f);
     json_object *request = kiln_wire_receive(f->front), *value;
     g_assert_true(json_object_object_get_ex(request, "argv", &value));
-    g_assert_cmpstr(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), ==, "[\"pull\",\"name\"]");
+    g_assert_cmpstr(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), ==,
+                    "[\"pull\",\"name\"]");
     g_assert_true(json_object_object_get_ex(request, "id", &value));
     for (; *lines; lines++) {
         GString *text = g_string_new(*lines);
@@ -76,7 +77,8 @@ static void test_done(Fixture *f, gconstpointer data)
         "{\"line\":{\"event\":\"error\",\"message\":\"nobody's\"}}",
         "{\"id\":%d,\"line\":{\"event\":\"progress\",\"what\":\"layer\",\"done\":1,\"total\":2}}",
         "{\"id\":%d,\"line\":{\"event\":\"done\",\"digest\":\"sha256:x\"}}",
-        "{\"id\":%d,\"exit\":0}", NULL};
+        "{\"id\":%d,\"exit\":0}",
+        NULL};
     answer(f, lines);
     g_assert_no_error(f->error);
     json_object *digest;
@@ -88,16 +90,21 @@ static void test_done(Fixture *f, gconstpointer data)
 static void test_failures(Fixture *f, gconstpointer data)
 {
     (void)data;
-    static const char *const said[] = {"{\"id\":%d,\"line\":{\"event\":\"error\",\"message\":\"no such image\"}}",
-                                       "{\"id\":%d,\"exit\":1}", NULL};
+    static const char *const said[] = {
+        "{\"id\":%d,\"line\":{\"event\":\"error\",\"message\":\"no such image\"}}",
+        "{\"id\":%d,\"exit\":1}", NULL};
     static const char *const silent[] = {"{\"id\":%d,\"exit\":3}", NULL};
     static const char *const nothing[] = {"{\"id\":%d,\"exit\":0}", NULL};
     /* what it said before it failed is not the answer */
-    static const char *const late[] = {"{\"id\":%d,\"line\":{\"event\":\"done\"}}", "{\"id\":%d,\"exit\":2}", NULL};
+    static const char *const late[] = {"{\"id\":%d,\"line\":{\"event\":\"done\"}}",
+                                       "{\"id\":%d,\"exit\":2}", NULL};
     static const struct {
         const char *const *lines;
         const char *says;
-    } cases[] = {{said, "no such image"}, {silent, "status 3"}, {nothing, "said nothing"}, {late, "status 2"}};
+    } cases[] = {{said, "no such image"},
+                 {silent, "status 3"},
+                 {nothing, "said nothing"},
+                 {late, "status 2"}};
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         answer(f, cases[i].lines);
         g_assert_error(f->error, KILN_REMOTE_ERROR, 0);

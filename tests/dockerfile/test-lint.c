@@ -1,4 +1,5 @@
 /* Warnings under BuildKit's rule names. Expected are "RULE LINE:COLUMN", one a line. */
+#include "dockerfile/lint.h"
 #include "dump.h"
 
 static const char *const cases[][2] = {
@@ -70,5 +71,6 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/lint/%02" G_GSIZE_FORMAT, n);
         g_test_add_data_func(path, cases[n], test_case);
     }
+    g_test_add_func("/lint/strict", test_strict);
     return g_test_run();
 }

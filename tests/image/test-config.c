@@ -60,6 +60,22 @@ static void test_env(void)
     g_assert_cmpstr(joined, ==, "A=x=y AB=2 EMPTY= C=3");
 }
 
+/* A Dockerfile in Latin-1 still makes a config that is JSON. */
+static void test_other_bytes(void)
+{
+    g_autoptr(KilnConfig) c = parse("{\"config\":{}}");
+    kiln_config_set_label(c, "k\xe9y", "caf\xe9");
+    kiln_config_set_env(c, "A", "\xff");
+    kiln_config_set_list(c, "Cmd", (const char *const[]){"\xfe", NULL});
+    kiln_config_add_to_set(c, "Volumes", "/\xfd");
+    kiln_config_add_history(c, NULL, "RUN \xfc", NULL, true);
+    gsize size;
+    g_autofree char *text = kiln_config_dump(c, &size);
+    g_autoptr(KilnConfig) again = kiln_config_parse(text, size, NULL);
+    g_assert_nonnull(again);
+    g_assert_cmpstr(kiln_config_env(again, "A"), ==, "\xef\xbf\xbd");
+}
+
 /* Docker writes null where nothing is set. */
 static void test_null_fields(void)
 {
@@ -192,6 +208,7 @@ int main(int argc, char **argv)
     g_test_add_func("/image/config/round-trip", test_round_trip);
     g_test_add_func("/image/config/new", test_new);
     g_test_add_func("/image/config/env", test_env);
+    g_test_add_func("/image/config/other-bytes", test_other_bytes);
     g_test_add_func("/image/config/null-fields", test_null_fields);
     g_test_add_func("/image/config/fields", test_fields);
     g_test_add_func("/image/config/history", test_history);

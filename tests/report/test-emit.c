@@ -72,7 +72,9 @@ static void test_bytes_that_are_no_text(Fixture *f, gconstpointer data)
     kiln_task_output(f->task, bytes, sizeof bytes - 1);
     g_autoptr(GPtrArray) lines = lines_of(f);
     g_assert_cmpuint(lines->len, ==, 2);
-    g_assert_cmpstr(lines->pdata[0], ==, "a\uFFFD" "b\uFFFD\uFFFD");
+    g_assert_cmpstr(lines->pdata[0], ==,
+                    "a\uFFFD"
+                    "b\uFFFD\uFFFD");
     g_assert_cmpstr(lines->pdata[1], ==, "\uFFFD");
 }
 
@@ -106,8 +108,7 @@ static void test_a_long_line_of_broken_characters(Fixture *f, gconstpointer data
     g_assert_cmpuint(length, ==, 100000);
 }
 
-#define ADD(name, function)                                                                        \
-    g_test_add("/emit/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add("/emit/" name, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv)
 {
