@@ -43,7 +43,7 @@ archives() {
     for role in ranged single root; do
         context_for $role <<'END'
 FROM busybox
-RUN env | cut -d= -f1 | sort | tr '\n' ' ' | sed 's/^/env: /'; echo; echo groups: $(id -G); umask; ls /proc/self/fd | wc -l; : </dev/tty || echo no-tty
+RUN env | cut -d= -f1 | sort | tr '\n' ' ' | sed 's/^/env: /'; echo; echo groups: $(id -G); umask; ls /proc/self/fd | wc -l; (: </dev/tty) || echo no-tty
 END
         umask 077
         SECRET=s KILN_TEST_TOKEN=t run build $role --no-cache -o "type=oci,dest=$CONTEXT/o.tar" "$CONTEXT"
@@ -63,12 +63,12 @@ END
     for role in ranged root; do
         fresh_store $role
         as $role kiln load -i "$BATS_TEST_TMPDIR/archives/device.tar"
-        context_for $role < <(printf 'FROM hostile:1\nRUN chmod 600 /dev/full; head -c 1 /zero && echo read\n')
+        context_for $role < <(printf 'FROM hostile:1\nRUN chmod 600 /dev/full; echo bytes=$(head -c 1 /zero | wc -c)\n')
         run build $role "$CONTEXT"
         now=$(stat -c %a /dev/full)
         chmod "$mode" /dev/full
         [ "$now" = "$mode" ]
-        [[ $output != *" read"* ]]
+        [[ $output == *" bytes=0"* ]]
     done
 }
 
@@ -241,9 +241,9 @@ END
     build ranged "$CONTEXT"
     rm -rf "$KILN_ROOT/index"
     ln -s "$(workdir ranged)/other" "$KILN_ROOT/index"
-    run as ranged kiln reset --root "$(workdir ranged)/other"
+    run as ranged kiln reset --force --root "$(workdir ranged)/other"
     [ "$status" -ne 0 ]
-    as ranged kiln reset
+    as ranged kiln reset --force
     [ ! -e "$KILN_ROOT" ]
     [ -e "$(workdir ranged)/other/file" ]
 }

@@ -99,10 +99,11 @@ def targets(results, memory, failures):
         add("W1 cold, a step", "≤ 4 ms", f"{step:.2f} ms", step <= 4)
     ratio("W1 cached", 20)
     ratio("W3 cached", 20)
-    peaks = {key: entry["kiln"]["sum"] for key, entry in memory.items() if "kiln" in entry}
+    # The greater of the two: a PSS shares pages out among their users, a VmHWM counts them whole.
+    peaks = {key: max(entry["kiln"]["sum"], entry["kiln"]["largest"]) for key, entry in memory.items() if "kiln" in entry}
     if peaks:
         worst = max(peaks, key=peaks.get)
-        add("peak memory, all of kiln's processes", "< 48 MB", f"{peaks[worst] / MEGABYTE:.1f} MB ({worst})",
+        add("peak memory", "< 48 MB", f"{peaks[worst] / MEGABYTE:.1f} MB ({worst})",
             peaks[worst] < 48 * MEGABYTE)
     return found
 

@@ -10,9 +10,9 @@ G_DEFINE_QUARK(kiln - tar - error - quark, kiln_tar_error)
 
 void kiln_tar_locale_enter(KilnTarLocale *l, const char *name)
 {
-    l->own = newlocale(LC_ALL_MASK, name, (locale_t)0);
+    l->own = newlocale(LC_CTYPE_MASK, name, (locale_t)0);
     if (!l->own)
-        l->own = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+        l->own = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
     l->outer = uselocale(l->own);
 }
 
