@@ -81,7 +81,7 @@ END
 # --- Signals -------------------------------------------------------------------------------------------
 
 @test "SIGINT, SIGTERM and SIGHUP end the whole build: 130, 143, 129, and nothing is left" {
-    slow_dockerfile ''
+    slow_dockerfile
     for signal in INT:130 TERM:143 HUP:129; do
         start_build -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
         await_output 'command is up'
@@ -102,10 +102,12 @@ END
 }
 
 @test "a command that closed its output can be interrupted" {
-    slow_dockerfile 'exec >&- 2>&-;'
+    printf 'FROM busybox\nRUN echo command is up; exec sleep %s >&- 2>&-\n' "$NAP" >"$CONTEXT/Dockerfile"
+    own ranged "$CONTEXT"
     start_build "$CONTEXT"
     await_output 'command is up'
-    sleep 0.1
+    until pgrep -f "^sleep $NAP" >/dev/null; do sleep 0.02; done
+    sleep 0.2
     kill -INT "$(kiln_pid)"
     finish_build
     [ "$status" -eq 130 ]
@@ -113,7 +115,7 @@ END
 }
 
 @test "Ctrl-C at a terminal: the steps that were done are cached in the next build" {
-    slow_dockerfile ''
+    slow_dockerfile
     cat >"$DIR/terminal" <<'END'
 set timeout 20
 spawn kiln build --progress [lindex $argv 0] [lindex $argv 1]
@@ -240,7 +242,7 @@ END
 }
 
 @test "a launcher that is killed is said to be what it is" {
-    slow_dockerfile ''
+    slow_dockerfile
     start_build "$CONTEXT"
     await_output 'command is up'
     builder=$(pgrep -P "$(kiln_pid)" -x kiln-builder)
