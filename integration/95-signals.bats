@@ -61,8 +61,12 @@ await_output() { # TEXT
 
 # The exit code of the build in the background, to $status.
 finish_build() {
+    (sleep 60; kill -KILL "$(cat "$DIR/pid")") >/dev/null 2>&1 3>&- & # a build that hangs fails the test
+    local watchdog=$!
     status=0
     wait "$JOB" || status=$?
+    pkill -P "$watchdog" || true
+    kill "$watchdog" 2>/dev/null || true
 }
 
 now_ms() {
