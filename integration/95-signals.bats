@@ -231,7 +231,7 @@ END
         2) pkill -KILL -P "${builder:-$pid}" -x kiln-launcher || true ;;
         esac
         finish_build
-        [ "$status" -eq 0 ] || [ ! -e "$DIR/a.tar" ]
+        [ ! -e "$DIR/a.tar" ] || tar -tf "$DIR/a.tar" >/dev/null # whole, or not there
         run build ranged --build-arg "N=$n" -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
         [ "$status" -eq 0 ]
         rootfs=$(unpack "$DIR/a.tar")

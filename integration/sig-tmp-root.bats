@@ -3,10 +3,10 @@
 
 setup() {
     load lib
-    DIR=$(workdir single)
+    DIR=$(workdir root)
     CONTEXT=$DIR/context
     mkdir -p "$CONTEXT"
-    fresh_store single busybox=busybox:latest
+    fresh_store root busybox=busybox:latest
     NAP=9$RANDOM # seconds that a command sleeps: its name in the list of processes
 }
 
@@ -40,7 +40,7 @@ await_nothing_left() {
 # jobs ignore SIGINT: not this one.
 start_build() { # ARGUMENTS…
     rm -f "$DIR/pid"
-    as single sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec env --default-signal kiln build --progress plain "$@"' \
+    as root sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec env --default-signal kiln build --progress plain "$@"' \
         "$DIR/pid" "$@" >"$DIR/out" 2>&1 3>&- &
     JOB=$!
 }
@@ -79,7 +79,7 @@ FROM busybox
 RUN echo kept > /kept
 RUN sleep $NAP & setsid sleep $NAP & (trap '' TERM INT HUP; sleep $NAP) & echo command is up; $1 wait
 END
-    own single "$CONTEXT"
+    own root "$CONTEXT"
 }
 
 # --- Signals -------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ END
         [ "$(ls -A "$DIR" | grep -c a.tar)" -eq 0 ]
     done
     printf 'FROM busybox\nRUN echo kept > /kept\nRUN echo next\n' >"$CONTEXT/Dockerfile"
-    run build single -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
+    run build root -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
     [ "$status" -eq 0 ]
     is_cached "RUN echo kept"
     [ "$(cat "$(unpack "$DIR/a.tar")/kept")" = kept ]
@@ -107,7 +107,7 @@ END
 
 @test "a command that closed its output can be interrupted" {
     printf 'FROM busybox\nRUN echo command is up; exec sleep %s >&- 2>&-\n' "$NAP" >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     start_build "$CONTEXT"
     await_output 'command is up'
     until pgrep -f "^sleep $NAP" >/dev/null; do sleep 0.02; done
@@ -134,7 +134,7 @@ expect {
 exit [lindex [wait] 3]
 END
     for progress in tty plain; do
-        run as single expect "$DIR/terminal" "$progress" "$CONTEXT"
+        run as root expect "$DIR/terminal" "$progress" "$CONTEXT"
         assert_nothing_left
         [ "$status" -eq 130 ]
         [[ $output == *interrupted* ]]
@@ -152,7 +152,7 @@ for n in range(20000):
 END
     head -c 50000000 /dev/urandom >"$CONTEXT/tree/large"
     printf 'FROM busybox\nCOPY tree /tree\n' >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     for signals in 1 2; do
         for delay in 0.02 0.1 0.3 0.6 1 1.5; do
             start_build --no-cache -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
@@ -172,7 +172,7 @@ END
             await_nothing_left # a build that was faster may be confirming its records
         done
     done
-    run build single -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
+    run build root -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
     [ "$status" -eq 0 ]
     rootfs=$(unpack "$DIR/a.tar")
     diff -r "$CONTEXT/tree" "$rootfs/tree"
@@ -194,7 +194,7 @@ END
     server=$!
     until [ -s "$DIR/port" ]; do sleep 0.02; done
     echo "FROM 127.0.0.1:$(cat "$DIR/port")/never:here" >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     start_build "$CONTEXT"
     until [ -s "$DIR/asked" ]; do sleep 0.02; done
     kill -INT "$(kiln_pid)"
@@ -219,7 +219,7 @@ RUN mkdir /many; for i in \$(seq 50); do echo \$N > /many/\$i; done; sleep 0.05
 COPY --from=one /one /
 RUN test "\$(sed -n 2p /one)" = done && ls /many | wc -l > /count
 END
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     for n in $(seq 30); do
         start_build --build-arg "N=$n" -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
         pid=$(kiln_pid)
@@ -231,8 +231,8 @@ END
         2) pkill -KILL -P "${builder:-$pid}" -x kiln-launcher || true ;;
         esac
         finish_build
-        [ "$status" -eq 0 ] || [ ! -e "$DIR/a.tar" ]
-        run build single --build-arg "N=$n" -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
+        [ ! -e "$DIR/a.tar" ] || tar -tf "$DIR/a.tar" >/dev/null # whole, or not there
+        run build root --build-arg "N=$n" -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
         [ "$status" -eq 0 ]
         rootfs=$(unpack "$DIR/a.tar")
         [ "$(cat "$rootfs/one")" = "one-$n"$'\n'done ]
@@ -267,11 +267,11 @@ RUN head -c 16 /dev/urandom | md5sum > /id
 RUN cp /id /copy
 RUN cat /id /copy | sort -u | wc -l > /different
 END
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     for round in 1 2 3; do
         jobs=()
         for n in 1 2 3 4 5; do
-            build single --build-arg "ROUND=$round" -t "same:$n" -o "type=oci,dest=$DIR/$n.tar" "$CONTEXT" >"$DIR/out.$n" 3>&- &
+            build root --build-arg "ROUND=$round" -t "same:$n" -o "type=oci,dest=$DIR/$n.tar" "$CONTEXT" >"$DIR/out.$n" 3>&- &
             jobs+=($!)
         done
         for job in "${jobs[@]}"; do wait "$job"; done
@@ -280,7 +280,7 @@ END
             cmp "$rootfs/id" "$rootfs/copy"
             [ "$(cat "$rootfs/different")" -eq 1 ]
         done
-        run build single -o "type=oci,dest=$DIR/6.tar" "$CONTEXT"
+        run build root -o "type=oci,dest=$DIR/6.tar" "$CONTEXT"
         [ "$(cached)" -eq 3 ]
         rootfs=$(unpack "$DIR/6.tar")
         cmp "$rootfs/id" "$rootfs/copy"
@@ -292,12 +292,12 @@ END
 
 @test "five builds at once that are all cached write the same archive; none takes another's image away" {
     printf 'FROM busybox\nRUN echo x > /x\n' >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
-    build single -q -o "type=oci,dest=$DIR/0.tar" "$CONTEXT"
+    own root "$CONTEXT"
+    build root -q -o "type=oci,dest=$DIR/0.tar" "$CONTEXT"
     for _ in $(seq 5); do
         jobs=()
         for n in 1 2 3 4 5; do
-            build single -q -o "type=oci,dest=$DIR/$n.tar" "$CONTEXT" 3>&- &
+            build root -q -o "type=oci,dest=$DIR/$n.tar" "$CONTEXT" 3>&- &
             jobs+=($!)
         done
         for job in "${jobs[@]}"; do wait "$job"; done
@@ -307,21 +307,21 @@ END
 
 @test "an image that was built without a name outlives a build of the same to an archive" {
     printf 'FROM busybox\nRUN echo x > /x\n' >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
-    id=$(as single kiln build -q "$CONTEXT")
-    build single -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
-    as single kiln inspect "$id"
+    own root "$CONTEXT"
+    id=$(as root kiln build -q "$CONTEXT")
+    build root -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
+    as root kiln inspect "$id"
 }
 
 @test "five builds at once of different Dockerfiles" {
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     jobs=()
     for n in 1 2 3 4 5; do
         mkdir "$DIR/c$n"
         seq "$((n * 1000))" >"$DIR/c$n/numbers"
         printf 'FROM busybox\nCOPY numbers /\nRUN wc -l < /numbers > /count\nRUN echo %s > /which\n' "$n" >"$DIR/c$n/Dockerfile"
-        own single "$DIR/c$n"
-        build single -t "app:$n" -o "type=oci,dest=$DIR/$n.tar" "$DIR/c$n" 3>&- &
+        own root "$DIR/c$n"
+        build root -t "app:$n" -o "type=oci,dest=$DIR/$n.tar" "$DIR/c$n" 3>&- &
         jobs+=($!)
     done
     for job in "${jobs[@]}"; do wait "$job"; done
@@ -339,25 +339,25 @@ FROM busybox
 RUN head -c 16 /dev/urandom | md5sum > /id
 RUN cp /id /copy; echo copied
 END
-    own single "$CONTEXT"
-    build single "$CONTEXT"
+    own root "$CONTEXT"
+    build root "$CONTEXT"
     printf 'FROM busybox\nRUN head -c 16 /dev/urandom | md5sum > /id\nRUN exit 1\n' >"$CONTEXT/first"
-    run build single --no-cache -f "$CONTEXT/first" "$CONTEXT"
+    run build root --no-cache -f "$CONTEXT/first" "$CONTEXT"
     [ "$status" -eq 1 ]
-    build single -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
+    build root -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
     rootfs=$(unpack "$DIR/a.tar")
     cmp "$rootfs/id" "$rootfs/copy"
 }
 
 @test "bases that were built with SOURCE_DATE_EPOCH are not taken for one another" {
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     for n in 1 2; do
-        printf 'FROM busybox\nRUN echo %s > /which\n' "$n" | as single sh -c 'cat > "$0/base"' "$CONTEXT"
-        as single env SOURCE_DATE_EPOCH=1000000000 kiln build -q -t "base:$n" -f "$CONTEXT/base" "$CONTEXT"
+        printf 'FROM busybox\nRUN echo %s > /which\n' "$n" | as root sh -c 'cat > "$0/base"' "$CONTEXT"
+        as root env SOURCE_DATE_EPOCH=1000000000 kiln build -q -t "base:$n" -f "$CONTEXT/base" "$CONTEXT"
     done
     for n in 1 2; do
-        printf 'FROM base:%s\nRUN cp /which /copy\n' "$n" | as single sh -c 'cat > "$0/child"' "$CONTEXT"
-        build single -o "type=oci,dest=$DIR/$n.tar" -f "$CONTEXT/child" "$CONTEXT"
+        printf 'FROM base:%s\nRUN cp /which /copy\n' "$n" | as root sh -c 'cat > "$0/child"' "$CONTEXT"
+        build root -o "type=oci,dest=$DIR/$n.tar" -f "$CONTEXT/child" "$CONTEXT"
         [ "$(cat "$(unpack "$DIR/$n.tar")/copy")" -eq "$n" ]
     done
 }
@@ -372,8 +372,8 @@ FROM busybox
 COPY --from=slow /etc/passwd /
 COPY --from=bad /etc/passwd /
 END
-    own single "$CONTEXT"
-    run build single "$CONTEXT"
+    own root "$CONTEXT"
+    run build root "$CONTEXT"
     [ "$status" -eq 1 ]
     assert_nothing_left
     [[ $output == *"ERROR: Dockerfile:4:1"* ]]
@@ -387,8 +387,8 @@ END
 
 @test "100,000 lines arrive, in order" {
     printf 'FROM busybox\nRUN seq 100000\n' >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
-    build single "$CONTEXT" >"$DIR/out"
+    own root "$CONTEXT"
+    build root "$CONTEXT" >"$DIR/out"
     sed -nE 's/^#[0-9]+ [0-9.]+ ([0-9]+)$/\1/p' "$DIR/out" | cmp - <(seq 100000)
 }
 
@@ -398,8 +398,8 @@ FROM busybox
 RUN head -c 1000000 /dev/zero | tr '\0' x; printf 'ü%.0s' $(seq 60000)
 RUN printf 'before\000after\n\377\376\n\033[31mred\033[0m \033]0;title\007 end\n'
 END
-    own single "$CONTEXT"
-    build single "$CONTEXT" >"$DIR/out"
+    own root "$CONTEXT"
+    build root "$CONTEXT" >"$DIR/out"
     [ "$(tr -cd x <"$DIR/out" | wc -c)" -ge 1000000 ]
     [ "$(tr -d '\n' <"$DIR/out" | grep -o ü | wc -l)" -eq 60001 ] # and one in the step's name
     refute grep -q $'ü\xef\xbf\xbd' "$DIR/out" # long lines are cut between characters
@@ -408,16 +408,16 @@ END
     [ "$(tr -d '\0' <"$DIR/out" | wc -c)" -eq "$(wc -c <"$DIR/out")" ]
     # Bytes as they are to a file; to a terminal only what cannot harm it.
     grep -qF $'\033]0;title' "$DIR/out"
-    as single script -qefc "kiln build --no-cache --progress plain '$CONTEXT'" /dev/null </dev/null >"$DIR/out" 3>&-
+    as root script -qefc "kiln build --no-cache --progress plain '$CONTEXT'" /dev/null </dev/null >"$DIR/out" 3>&-
     grep -q $'\033\[31mred' "$DIR/out"
     refute grep -qF $'\033]' "$DIR/out"
 }
 
 @test "a daemon that holds the output open ends with its command" {
     printf 'FROM busybox\nRUN (setsid sleep %s &) ; sleep %s & echo over\nRUN echo next\n' "$NAP" "$NAP" >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     start=$(now_ms)
-    run build single "$CONTEXT"
+    run build root "$CONTEXT"
     [ "$status" -eq 0 ]
     [ $(($(now_ms) - start)) -lt 20000 ]
     [[ $output == *over* && $output == *next* ]]
@@ -426,24 +426,24 @@ END
 
 @test "whoever reads the output may go away" {
     printf 'FROM busybox\nRUN seq 100000; echo last\n' >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     start=$(now_ms)
-    build single "$CONTEXT" 3>&- | head -1
+    build root "$CONTEXT" 3>&- | head -1
     [ $(($(now_ms) - start)) -lt 20000 ]
     await_nothing_left
     # The same for the archive: an error, or the death of the signal.
     printf 'FROM busybox\nRUN head -c 5000000 /dev/urandom > /random\n' >"$CONTEXT/Dockerfile"
-    status=$( (as single kiln build -q -o type=oci,dest=- "$CONTEXT" 2>"$DIR/err" && echo 0 >&4 || echo $? >&4) 4>&1 3>&- | head -c 1 >/dev/null) || true
+    status=$( (as root kiln build -q -o type=oci,dest=- "$CONTEXT" 2>"$DIR/err" && echo 0 >&4 || echo $? >&4) 4>&1 3>&- | head -c 1 >/dev/null) || true
     await_nothing_left
 }
 
 @test "a reader that reads nothing cannot keep it from ending" {
     printf 'FROM busybox\nRUN seq 1000000; sleep %s\n' "$NAP" >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     mkfifo "$DIR/pipe"
     exec 5<>"$DIR/pipe" # nobody reads it
     rm -f "$DIR/pid"
-    as single sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec env --default-signal kiln build --progress plain "$@"' \
+    as root sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec env --default-signal kiln build --progress plain "$@"' \
         "$DIR/pid" "$CONTEXT" >"$DIR/pipe" 2>&1 3>&- &
     JOB=$!
     pid=$(kiln_pid)
@@ -463,9 +463,9 @@ END
 FROM busybox
 RUN echo a line that is longer than the terminal is wide, by far, and then some more of it; printf '日本語日本語日本語日本語\n'; sleep 0.3
 END
-    own single "$CONTEXT"
+    own root "$CONTEXT"
     for columns in 80 20; do
-        as single script -qefc "stty cols $columns rows 10; kiln build --no-cache --progress tty '$CONTEXT'" /dev/null \
+        as root script -qefc "stty cols $columns rows 10; kiln build --no-cache --progress tty '$CONTEXT'" /dev/null \
             </dev/null >"$DIR/out" 3>&-
         grep -q $'\033\\[3[0-9]m' "$DIR/out"
         [ "$columns" -lt 80 ] || grep -q FINISHED "$DIR/out"
@@ -476,7 +476,7 @@ text = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", text)
 widest = max(sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line) for line in re.split("[\r\n]+", text))
 assert widest <= int(sys.argv[1]), widest
 END
-        as single script -qefc "stty cols $columns; NO_COLOR=1 kiln build --progress tty '$CONTEXT'" /dev/null \
+        as root script -qefc "stty cols $columns; NO_COLOR=1 kiln build --progress tty '$CONTEXT'" /dev/null \
             </dev/null >"$DIR/out" 3>&-
         refute grep -q $'\033\\[3[0-9]m' "$DIR/out"
     done
@@ -484,39 +484,39 @@ END
 
 @test "-q prints the image ID alone; --iidfile; BUILDKIT_PROGRESS; exit codes" {
     printf 'FROM busybox\nRUN echo x > /x\n' >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
-    as single kiln build -q --iidfile "$DIR/iid" "$CONTEXT" >"$DIR/stdout" 2>"$DIR/stderr"
+    own root "$CONTEXT"
+    as root kiln build -q --iidfile "$DIR/iid" "$CONTEXT" >"$DIR/stdout" 2>"$DIR/stderr"
     [ ! -s "$DIR/stderr" ]
     grep -qxE 'sha256:[0-9a-f]{64}' "$DIR/stdout"
     [ "$(cat "$DIR/stdout")" = "$(cat "$DIR/iid")" ]
-    run as single env BUILDKIT_PROGRESS=quiet kiln build "$CONTEXT"
+    run as root env BUILDKIT_PROGRESS=quiet kiln build "$CONTEXT"
     [ "$status" -eq 0 ]
     [ -z "$output" ]
-    run as single env BUILDKIT_PROGRESS=plain kiln build "$CONTEXT"
+    run as root env BUILDKIT_PROGRESS=plain kiln build "$CONTEXT"
     [[ $output == *"#1 [internal] load build definition"* ]]
-    run as single env BUILDKIT_PROGRESS=nonsense kiln build "$CONTEXT"
+    run as root env BUILDKIT_PROGRESS=nonsense kiln build "$CONTEXT"
     [ "$status" -eq 2 ]
-    run as single env BUILDKIT_PROGRESS=plain kiln build --progress quiet "$CONTEXT"
+    run as root env BUILDKIT_PROGRESS=plain kiln build --progress quiet "$CONTEXT"
     [ -z "$output" ]
 
     printf 'FROM busybox\nRUN echo said; exit 1\n' >"$CONTEXT/Dockerfile"
-    run as single kiln build -q --iidfile "$DIR/iid" "$CONTEXT"
+    run as root kiln build -q --iidfile "$DIR/iid" "$CONTEXT"
     [ "$status" -eq 1 ]
     [[ $output == *said* && $output == *"exit code: 1"* ]]
     [ ! -e "$DIR/iid" ]
-    run as single kiln build --nonsense "$CONTEXT"
+    run as root kiln build --nonsense "$CONTEXT"
     [ "$status" -eq 2 ]
-    run as single kiln build "$DIR/nowhere"
+    run as root kiln build "$DIR/nowhere"
     [ "$status" -ne 0 ]
-    run as single env KILN_LIBEXEC="$DIR" kiln build "$CONTEXT"
+    run as root env KILN_LIBEXEC="$DIR" kiln build "$CONTEXT"
     [ "$status" -eq 3 ]
 }
 
 @test "an archive has the mode that the umask of the user leaves" {
     printf 'FROM busybox\nRUN echo x > /x\n' >"$CONTEXT/Dockerfile"
-    own single "$CONTEXT"
-    as single sh -c 'umask 027; kiln build -q -o "type=oci,dest=$0/a.tar" "$0/context"' "$DIR"
+    own root "$CONTEXT"
+    as root sh -c 'umask 027; kiln build -q -o "type=oci,dest=$0/a.tar" "$0/context"' "$DIR"
     [ "$(stat -c %a "$DIR/a.tar")" = 640 ]
-    as single sh -c 'umask 002; kiln build -q -o "type=oci,dest=$0/a.tar" "$0/context"' "$DIR"
+    as root sh -c 'umask 002; kiln build -q -o "type=oci,dest=$0/a.tar" "$0/context"' "$DIR"
     [ "$(stat -c %a "$DIR/a.tar")" = 664 ]
 }
