@@ -86,14 +86,17 @@ END
 
 @test "SIGINT, SIGTERM and SIGHUP end the whole build: 130, 143, 129, and nothing is left" {
     slow_dockerfile
-    for signal in INT:130 TERM:143 HUP:129; do
+    for signals in INT:130 TERM:143 HUP:129 "INT INT:130" "TERM TERM TERM:143"; do
         start_build -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
         await_output 'command is up'
         before=$(now_ms)
-        kill -"${signal%:*}" "$(kiln_pid)"
+        for signal in ${signals%:*}; do
+            kill -"$signal" "$(kiln_pid)" 2>/dev/null || true
+        done
         finish_build
-        assert_nothing_left
-        [ "$status" -eq "${signal#*:}" ]
+        # the third kills the builder: the next build tidies up after it
+        [[ $signals == TERM\ * ]] || assert_nothing_left
+        [ "$status" -eq "${signals#*:}" ]
         [ $(($(now_ms) - before)) -lt 5000 ]
         grep -qx 'ERROR: interrupted' "$DIR/out"
         [ "$(ls -A "$DIR" | grep -c a.tar)" -eq 0 ]
@@ -102,6 +105,7 @@ END
     run build ranged -o "type=oci,dest=$DIR/a.tar" "$CONTEXT"
     [ "$status" -eq 0 ]
     is_cached "RUN echo kept"
+    await_nothing_left
     [ "$(cat "$(unpack "$DIR/a.tar")/kept")" = kept ]
 }
 
