@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where a heredoc script with an interpreter line of its own is bound; see kiln_plan's argv. */
+/* Where a heredoc script with an interpreter line of its own is bound: KilnStep.script and argv[0] (plan.h). */
 #define SCRIPT_MODE 0755
 
 struct KilnStepMounts {

@@ -37,9 +37,9 @@ void kiln_checks_add_kernel(GPtrArray *checks, const char *release)
 {
     unsigned major = 0, minor = 0;
     bool known = sscanf(release, "%u.%u", &major, &minor) == 2;
-    bool enough = known && (major > 5 || (major == 5 && minor >= 11));
+    bool enough = known && (major > 5 || (major == 5 && minor >= 12));
     kiln_checks_add(checks, "kernel", enough ? KILN_CHECK_OK : KILN_CHECK_FAIL, release,
-                    enough ? NULL : "use Linux 5.11 or newer: overlay mounts without root need it");
+                    enough ? NULL : "use Linux 5.12 or newer: the sandbox needs its mount_setattr(2)");
 }
 
 /* --- Probe ------------------------------------------------------------------------------------ */

@@ -23,7 +23,7 @@ GPtrArray *kiln_checks_new(void);
 void kiln_checks_add(GPtrArray *checks, const char *name, KilnCheckStatus status,
                      const char *detail, const char *remedy);
 
-/* Kernel of this release ("6.1.0-18-amd64"): 5.11 at least. */
+/* Kernel of this release ("6.1.0-18-amd64"): 5.12 at least. */
 void kiln_checks_add_kernel(GPtrArray *checks, const char *release);
 /* What the operation "probe" found out inside the namespaces. */
 void kiln_checks_add_probe(GPtrArray *checks, json_object *probe);
