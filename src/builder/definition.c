@@ -1,0 +1,261 @@
+#include "builder/definition.h"
+#include "dockerfile/lint.h"
+#include "tree/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* BuildKit reads no larger Dockerfile either. */
+#define DOCKERFILE_MAX (16 * 1024 * 1024)
+
+/* Opens a file for reading; one of the context as COPY does: symlinks are followed inside of it. The
+ * context may be anybody's, and errors quote what they find. -1 on error. */
+static int open_text(const KilnDefinition *d, const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path), *name = g_path_get_basename(path);
+    char *real = realpath(directory, NULL);
+    gsize n = strlen(d->context);
+    bool inside = real && strncmp(real, d->context, n) == 0 && (real[n] == '/' || !real[n]);
+    g_autofree char *below = inside ? g_build_filename("/", real + n, name, NULL) : NULL;
+    free(real);
+    int fd = -ENOENT;
+    if (inside) {
+        int context = open(d->context, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        g_autoptr(KilnSource) tree = kiln_source_new_dir(context, "the build context", NULL, NULL);
+        g_autoptr(GPtrArray) found = kiln_source_match(tree, below, false, error);
+        if (!found)
+            return -1;
+        if (found->len)
+            fd = kiln_open_beneath(context, found->pdata[0], O_RDONLY | O_NONBLOCK);
+    } else if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {
+        fd = -errno;
+    }
+    if (fd >= 0)
+        return fd;
+    g_set_error(error, KILN_OPERATION_ERROR, 1, "cannot open %s%s: %s", path,
+                inside ? " within the build context" : "", g_strerror(-fd));
+    return -1;
+}
+
+static char *read_text(const KilnDefinition *d, const char *path, gsize *size, GError **error)
+{
+    int fd = open_text(d, path, error);
+    if (fd < 0)
+        return NULL;
+    struct stat st;
+    char *text = NULL;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        g_set_error(error, KILN_OPERATION_ERROR, 1, "%s is not a regular file", path);
+    else if (st.st_size > DOCKERFILE_MAX)
+        g_set_error(error, KILN_OPERATION_ERROR, 1, "%s is larger than 16 MB", path);
+    else
+        text = g_malloc0((gsize)st.st_size + 1);
+    ssize_t got = 0;
+    for (*size = 0; text && *size < (gsize)st.st_size; *size += (gsize)got)
+        if ((got = read(fd, text + *size, (gsize)st.st_size - *size)) <= 0)
+            break;
+    if (text && got < 0) {
+        g_set_error(error, KILN_OPERATION_ERROR, 1, "reading %s: %s", path, g_strerror(errno));
+        g_clear_pointer(&text, g_free);
+    }
+    close(fd);
+    return text;
+}
+
+static bool load_dockerfile(KilnDefinition *d, GError **error)
+{
+    g_autofree char *base = g_path_get_basename(d->file);
+    g_autofree char *title = g_strdup_printf("[internal] load build definition from %s", base);
+    KilnTask *task = kiln_task_start(d->op->emitter, title);
+    gsize size = 0;
+    g_autoptr(GError) local = NULL;
+    g_autofree char *text = read_text(d, d->file, &size, &local);
+    if (text)
+        d->dockerfile = kiln_dockerfile_parse(text, size, base, &local);
+    kiln_task_end(task, d->dockerfile ? KILN_VERDICT_DONE : KILN_VERDICT_ERROR,
+                  local ? local->message : NULL);
+    if (!text && !g_file_test(d->file, G_FILE_TEST_EXISTS))
+        g_set_error(error, KILN_OPERATION_ERROR, 1,
+                    "no Dockerfile at %s; name it with -f, and the context directory last", d->file);
+    else if (local)
+        g_propagate_error(error, g_steal_pointer(&local));
+    return d->dockerfile != NULL;
+}
+
+/* FILE.dockerignore beside the Dockerfile, else .dockerignore of the context. */
+static bool load_ignore(KilnDefinition *d, GError **error)
+{
+    g_autofree char *own = g_strconcat(d->file, ".dockerignore", NULL);
+    g_autofree char *common = g_build_filename(d->context, ".dockerignore", NULL);
+    const char *path = g_file_test(own, G_FILE_TEST_EXISTS) ? own : common;
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return true;
+    gsize size;
+    g_autofree char *text = read_text(d, path, &size, error);
+    g_autofree char *name = g_path_get_basename(path);
+    d->ignore = text ? kiln_ignore_parse(text, size, name, error) : NULL;
+    return d->ignore != NULL;
+}
+
+static char *resolution_key(const char *name, const KilnPlatform *platform)
+{
+    g_autofree char *text = platform ? kiln_platform_text(platform) : NULL;
+    return g_strconcat(name, " ", text, NULL);
+}
+
+/* For plan: what prefetch found, or found now (a platform that only the plan knows). */
+static KilnResolved *resolve(const char *name, const KilnPlatform *platform, void *data, GError **error)
+{
+    KilnDefinition *d = data;
+    g_autofree char *key = resolution_key(name, platform);
+    g_mutex_lock(&d->lock);
+    gpointer found_key = NULL, found = NULL;
+    if (g_hash_table_steal_extended(d->resolved, key, &found_key, &found))
+        g_free(found_key);
+    const GError *failure = g_hash_table_lookup(d->failures, key);
+    g_mutex_unlock(&d->lock);
+    if (found)
+        return found;
+    if (!failure)
+        return kiln_base_resolve(&d->bases, name, platform, error);
+    g_propagate_error(error, g_error_copy(failure));
+    return NULL;
+}
+
+/* Several bases are fetched at once; what fails here is reported, with its place, when the plan asks. */
+static void prefetch_one(gpointer name, gpointer data)
+{
+    KilnDefinition *d = data;
+    GError *failure = NULL;
+    KilnResolved *r = kiln_base_resolve(&d->bases, name, d->platform, &failure);
+    g_mutex_lock(&d->lock);
+    if (r)
+        g_hash_table_replace(d->resolved, resolution_key(name, d->platform), r);
+    else
+        g_hash_table_replace(d->failures, resolution_key(name, d->platform), failure);
+    g_mutex_unlock(&d->lock);
+}
+
+static bool prefetch(KilnDefinition *d, const KilnPlanOptions *options, GError **error)
+{
+    g_autoptr(GPtrArray) references = kiln_plan_references(d->dockerfile, options, error);
+    if (!references)
+        return false;
+    if (references->len < 2)
+        return true;
+    GThreadPool *pool = g_thread_pool_new(prefetch_one, d, 4, FALSE, NULL);
+    for (guint i = 0; i < references->len; i++)
+        g_thread_pool_push(pool, references->pdata[i], NULL);
+    g_thread_pool_free(pool, FALSE, TRUE);
+    return true;
+}
+
+static void emit_warnings(KilnDefinition *d, const GPtrArray *warnings)
+{
+    for (guint i = 0; warnings && i < warnings->len; i++) {
+        const KilnDockerfileWarning *w = warnings->pdata[i];
+        g_autofree char *text = w->place.line
+                                    ? g_strdup_printf("%s (line %u)", w->text, w->place.line)
+                                    : g_strdup(w->text);
+        kiln_emit_warning(d->op->emitter, w->rule, text);
+    }
+}
+
+/* "# check=error=true": the rules that were broken, each once. */
+static bool check_warnings(KilnDefinition *d, const KilnPlan *plan, GError **error)
+{
+    const GPtrArray *lists[] = {d->dockerfile->warnings, plan->warnings};
+    g_autoptr(GPtrArray) rules = g_ptr_array_new();
+    if (!kiln_lint_is_strict(d->dockerfile))
+        return true;
+    for (guint n = 0; n < G_N_ELEMENTS(lists); n++)
+        for (guint i = 0; lists[n] && i < lists[n]->len; i++) {
+            const KilnDockerfileWarning *w = lists[n]->pdata[i];
+            if (!g_ptr_array_find_with_equal_func(rules, w->rule, g_str_equal, NULL))
+                g_ptr_array_add(rules, (gpointer)w->rule);
+        }
+    if (rules->len == 0)
+        return true;
+    g_ptr_array_add(rules, NULL);
+    g_autofree char *names = g_strjoinv(", ", (char **)rules->pdata);
+    g_set_error(error, KILN_OPERATION_ERROR, 1,
+                "%s: lint violation found for rules: %s (\"# check=error=true\" makes warnings errors)",
+                d->dockerfile->name, names);
+    return false;
+}
+
+KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
+{
+    json_object *request = d->op->request;
+    g_autofree const char **args = kiln_request_list(request, "build_args");
+    g_autofree const char **proxies = kiln_request_list(request, "proxy_args");
+    g_autofree const char **labels = kiln_request_list(request, "labels");
+    KilnPlanOptions options = {
+        .target = kiln_request_text(request, "target"),
+        .build_args = args,
+        .proxy_args = proxies,
+        .labels = labels,
+        .contexts = kiln_contexts_names(d->contexts),
+        .platform = d->platform,
+        .resolve = resolve,
+        .resolve_data = d,
+    };
+    if (!prefetch(d, &options, error))
+        return NULL;
+    KilnPlan *plan = kiln_plan_new(d->dockerfile, &options, error);
+    emit_warnings(d, d->dockerfile->warnings);
+    if (!plan)
+        return NULL;
+    emit_warnings(d, plan->warnings);
+    if (!check_warnings(d, plan, error))
+        g_clear_pointer(&plan, kiln_plan_free);
+    return plan;
+}
+
+static bool read_definition(KilnDefinition *d, GError **error)
+{
+    json_object *request = d->op->request;
+    d->context = kiln_request_text(request, "context");
+    const char *file = kiln_request_text(request, "file");
+    struct stat st;
+    if (!d->context || stat(d->context, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        g_set_error(error, KILN_OPERATION_ERROR, 2, "the build context %s is no directory",
+                    d->context ? d->context : "");
+        return false;
+    }
+    d->file = file ? g_strdup(file) : g_build_filename(d->context, "Dockerfile", NULL);
+    g_autofree const char **contexts = kiln_request_list(request, "build_contexts");
+    d->contexts = kiln_contexts_new(contexts, error);
+    if (!d->contexts || !kiln_request_platform(request, &d->platform, error) ||
+        !load_dockerfile(d, error) || !load_ignore(d, error))
+        return false;
+    d->bases = (KilnBases){d->op, d->contexts, kiln_request_text(request, "pull")};
+    return true;
+}
+
+KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error)
+{
+    g_autoptr(KilnDefinition) d = g_new0(KilnDefinition, 1);
+    d->op = op;
+    g_mutex_init(&d->lock);
+    d->resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)kiln_resolved_free);
+    d->failures = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_error_free);
+    return read_definition(d, error) ? g_steal_pointer(&d) : NULL;
+}
+
+void kiln_definition_free(KilnDefinition *d)
+{
+    g_hash_table_unref(d->resolved);
+    g_hash_table_unref(d->failures);
+    g_clear_pointer(&d->contexts, kiln_contexts_free);
+    g_clear_pointer(&d->ignore, kiln_ignore_free);
+    g_clear_pointer(&d->platform, kiln_platform_free);
+    g_clear_pointer(&d->dockerfile, kiln_dockerfile_free);
+    g_free(d->file);
+    g_mutex_clear(&d->lock);
+    g_free(d);
+}

@@ -1,0 +1,31 @@
+/* What a build is made from: the request's Dockerfile, .dockerignore, contexts and bases, and the plan that
+ * follows. Operations that only explain a build (check, plan, outline) stop here. */
+#pragma once
+
+#include "builder/base.h"
+#include "dockerfile/dockerfile.h"
+#include "tree/ignore.h"
+
+typedef struct {
+    KilnOperation *op;
+    const char *context;       /* directory; borrowed from the request */
+    char *file;                /* path of the Dockerfile */
+    KilnDockerfile *dockerfile;
+    KilnIgnore *ignore;        /* NULL: there is none */
+    KilnContexts *contexts;    /* --build-context */
+    KilnPlatform *platform;    /* NULL: the host's */
+    /* Private: what prefetching found. */
+    KilnBases bases;
+    GHashTable *resolved; /* "NAME PLATFORM" → KilnResolved */
+    GHashTable *failures; /* likewise → GError: what could not be had is not asked for twice */
+    GMutex lock;
+} KilnDefinition;
+
+/* Reads and parses what the request names. NULL with an error that names the file. */
+KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error);
+void kiln_definition_free(KilnDefinition *d);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDefinition, kiln_definition_free)
+
+/* Fetches the bases that the target needs and makes the plan; emits the warnings of both. The definition must
+ * outlive the plan. "# check=error=true" makes a warning an error. */
+KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error);
