@@ -78,6 +78,9 @@ make_python() {
     rm -rf "$wheels"
 }
 
+exec 9>"$out/lock"
+flock 9 # another run may be making them
+
 for name in ${*:-busybox debian node nginx python}; do
     [ -e "$out/$name.tar" ] && continue
     echo "fixture $name …"
