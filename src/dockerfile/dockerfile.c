@@ -16,9 +16,8 @@ typedef struct {
     KilnDockerfile *d;
     KilnLineReader reader;
     KilnLogicalLine line;
-    GString *messages; /* of the instructions that were wrong */
-    gint code;         /* of the first of them */
-    guint faults;
+    GPtrArray *errors; /* GError*: of the instructions that were wrong */
+    guint faults;      /* how many those are; not each is worth a message */
     bool cascade; /* the line before was an unknown instruction */
     bool stage;   /* a FROM was seen */
 } Parse;
@@ -62,32 +61,32 @@ static char **split_lines(const char *text, gsize size)
     return lines;
 }
 
-static KilnDockerfile *dockerfile_new(const char *text, gsize size, const char *name)
+static KilnDockerfile *dockerfile_new(const char *name)
 {
     KilnDockerfile *d = g_new0(KilnDockerfile, 1);
     d->name = g_strdup(name);
     d->escape = '\\';
     d->instructions = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_instruction_free);
     d->warnings = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_warning_free);
-    d->lines = split_lines(text, size);
     return d;
 }
 
 /* Refuses what is not text before anything looks at it; takes a UTF-8 byte order mark off. */
-static bool check_text(const char **text, gsize *size, const char *name, GError **error)
+static bool check_text(const KilnDockerfile *d, const char **text, gsize *size, GError **error)
 {
     const guchar *bytes = (const guchar *)*text;
+    KilnPlace place = {1, 1, 1, 1};
     if (*size > MAX_SIZE) {
-        g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
-                    "%s:1:1: the file has %" G_GSIZE_FORMAT
-                    " bytes, and a Dockerfile can have 16 MiB at most",
-                    name, *size);
+        kiln_dockerfile_error(error, d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                              "the file has %" G_GSIZE_FORMAT
+                              " bytes, and a Dockerfile can have 16 MiB at most",
+                              *size);
         return false;
     }
     if (*size >= 2 &&
         ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF))) {
-        g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
-                    "%s:1:1: the file is UTF-16 text; save it as UTF-8", name);
+        kiln_dockerfile_error(error, d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                              "the file is UTF-16 text; save it as UTF-8");
         return false;
     }
     if (*size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) {
@@ -96,13 +95,13 @@ static bool check_text(const char **text, gsize *size, const char *name, GError 
     }
     const char *nul = memchr(*text, '\0', *size);
     if (nul) {
-        guint line = 1;
         const char *start = *text;
-        for (const char *at = *text; (at = memchr(at, '\n', (gsize)(nul - at))); line++)
+        for (const char *at = *text; (at = memchr(at, '\n', (gsize)(nul - at))); place.line++)
             start = ++at;
-        g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
-                    "%s:%u:%u: there is a NUL byte here: this is a binary file, not a Dockerfile",
-                    name, line, (guint)(nul - start) + 1);
+        place.column = (guint)(nul - start) + 1;
+        kiln_dockerfile_error(
+            error, d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+            "there is a NUL byte here: this is a binary file, not a Dockerfile");
         return false;
     }
     return true;
@@ -115,15 +114,11 @@ static void add_fault(Parse *p, GError *fault)
     p->faults++;
     /* The line behind an unknown instruction is most often of the same broken text: a \ is missing.
      */
-    if (!unknown || !p->cascade) {
-        if (p->messages->len == 0)
-            p->code = fault->code;
-        else
-            g_string_append_c(p->messages, '\n');
-        g_string_append(p->messages, fault->message);
-    }
+    if (!unknown || !p->cascade)
+        g_ptr_array_add(p->errors, fault);
+    else
+        g_error_free(fault);
     p->cascade = unknown;
-    g_error_free(fault);
 }
 
 /* Reads the bodies of the heredocs that the instruction's line opens. */
@@ -211,20 +206,16 @@ static void parse_line(Parse *p, bool whole_file)
     g_ptr_array_add(p->d->instructions, g_steal_pointer(&i));
 }
 
+/* False if an instruction was wrong. */
 static bool parse_lines(KilnDockerfile *d, const char *text, gsize size, bool whole_file,
-                        GError **error)
+                        GPtrArray *errors)
 {
-    Parse p = {.d = d, .reader = {text, text + size, 0, d->escape}, .messages = g_string_new(NULL)};
+    Parse p = {.d = d, .reader = {text, text + size, 0, d->escape}, .errors = errors};
     kiln_logical_line_init(&p.line);
     while (p.faults < MAX_FAULTS && kiln_reader_logical(&p.reader, &p.line))
         parse_line(&p, whole_file);
     kiln_logical_line_clear(&p.line);
-    g_autofree char *messages = g_string_free(p.messages, FALSE);
-    if (p.faults > 0) {
-        g_set_error_literal(error, KILN_DOCKERFILE_ERROR, p.code, messages);
-        return false;
-    }
-    return true;
+    return p.faults == 0;
 }
 
 static bool check_whole(KilnDockerfile *d, GError **error)
@@ -236,33 +227,70 @@ static bool check_whole(KilnDockerfile *d, GError **error)
             return true;
     }
     const KilnInstruction *last = count > 0 ? g_ptr_array_index(d->instructions, count - 1) : NULL;
-    g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
-                "%s:%u:1: the file has no %s: a Dockerfile needs at least a FROM", d->name,
-                last ? last->place.line : 1, last ? "FROM" : "instructions");
+    const KilnDockerfile unquoted = {.name = d->name};
+    KilnPlace place = {last ? last->place.line : 1, 1, last ? last->place.line : 1, 1};
+    kiln_dockerfile_error(error, &unquoted, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                          "the file has no %s: a Dockerfile needs at least a FROM",
+                          last ? "FROM" : "instructions");
     return false;
+}
+
+static void read_text(KilnDockerfile *d, const char *text, gsize size, GPtrArray *errors)
+{
+    GError *error = NULL;
+    if (check_text(d, &text, &size, &error)) {
+        d->lines = split_lines(text, size);
+        if (kiln_directives_read(d, text, size, &error) &&
+            parse_lines(d, text, size, true, errors) && check_whole(d, &error))
+            kiln_lint(d);
+    }
+    if (error)
+        g_ptr_array_add(errors, error);
+}
+
+/* Several errors as one, which has all their messages and the code of the first. */
+static void join_errors(const GPtrArray *errors, GError **error)
+{
+    g_autoptr(GString) messages = g_string_new(NULL);
+    for (guint n = 0; n < errors->len; n++) {
+        const GError *e = g_ptr_array_index(errors, n);
+        g_string_append_printf(messages, "%s%s", n > 0 ? "\n" : "", e->message);
+    }
+    const GError *first = g_ptr_array_index(errors, 0);
+    g_set_error_literal(error, KILN_DOCKERFILE_ERROR, first->code, messages->str);
+}
+
+KilnDockerfile *kiln_dockerfile_parse_all(const char *text, gsize size, const char *name,
+                                          GPtrArray *errors)
+{
+    KilnDockerfile *d = dockerfile_new(name);
+    read_text(d, text, size, errors);
+    return d;
 }
 
 KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *name,
                                       GError **error)
 {
-    if (!check_text(&text, &size, name, error))
-        return NULL;
-    g_autoptr(KilnDockerfile) d = dockerfile_new(text, size, name);
-    if (!kiln_directives_read(d, text, size, error) || !parse_lines(d, text, size, true, error) ||
-        !check_whole(d, error))
-        return NULL;
-    kiln_lint(d);
-    return g_steal_pointer(&d);
+    g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    g_autoptr(KilnDockerfile) d = kiln_dockerfile_parse_all(text, size, name, errors);
+    if (errors->len == 0)
+        return g_steal_pointer(&d);
+    join_errors(errors, error);
+    return NULL;
 }
 
 KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GError **error)
 {
     gsize size = strlen(text);
-    if (!check_text(&text, &size, name, error))
+    g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    g_autoptr(KilnDockerfile) d = dockerfile_new(name);
+    if (!check_text(d, &text, &size, error))
         return NULL;
-    g_autoptr(KilnDockerfile) d = dockerfile_new(text, size, name);
-    if (!parse_lines(d, text, size, false, error))
+    d->lines = split_lines(text, size);
+    if (!parse_lines(d, text, size, false, errors)) {
+        join_errors(errors, error);
         return NULL;
+    }
     if (d->instructions->len != 1) {
         g_set_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX,
                     "%s:1:1: there must be one instruction, and there are %u", name,

@@ -121,6 +121,10 @@ typedef struct {
  * most 16 MiB. */
 KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *name,
                                       GError **error);
+/* The same, for those who want to see what could be read of a file that is wrong. Never NULL; each
+ * thing that is wrong is added to `errors` (GError*), in the order of the file. */
+KilnDockerfile *kiln_dockerfile_parse_all(const char *text, gsize size, const char *name,
+                                          GPtrArray *errors);
 void kiln_dockerfile_free(KilnDockerfile *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDockerfile, kiln_dockerfile_free)
 
@@ -156,6 +160,10 @@ bool kiln_instruction_is_script(const KilnInstruction *i);
 /* The heredoc that args[n] of a COPY or ADD stands for (its file name in the destination is the
  * heredoc's name), or NULL if it is an ordinary source. */
 const KilnHeredoc *kiln_instruction_heredoc(const KilnInstruction *i, guint n);
+
+/* Where an error of kiln_dockerfile_parse_all() is, and its text without the place before and the
+ * quoted line beneath (borrowed). */
+const char *kiln_dockerfile_error_text(const GError *error, KilnPlace *place);
 
 /* Makes an error of this module's form at a place of the file: prefix, message, quoted line. */
 void kiln_dockerfile_error(GError **error, const KilnDockerfile *d, const KilnPlace *place,
