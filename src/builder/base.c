@@ -250,6 +250,18 @@ static char *other_platform(KilnOperation *op, const KilnImage *other)
                 : g_strdup("");
 }
 
+/* What the store has by this name. *other: what it has for another platform. */
+static KilnImage *find_stored(KilnOperation *op, const KilnReference *reference, const char *canonical,
+                              const KilnPlatform *platform, KilnImage **other)
+{
+    KilnImage *image = reference->digest ? kiln_image_by_source(op->store, reference->digest)
+                                         : kiln_image_lookup(op->store, canonical, NULL);
+    if (!image || fits(op, image, platform))
+        return image;
+    *other = image;
+    return sibling(op, image, platform);
+}
+
 static KilnImage *find_or_pull(const KilnBases *b, const char *name, const KilnPlatform *platform,
                                GError **error)
 {
@@ -258,14 +270,8 @@ static KilnImage *find_or_pull(const KilnBases *b, const char *name, const KilnP
     if (!reference)
         return NULL;
     g_autofree char *canonical = kiln_reference_canonical(reference);
-    g_autoptr(KilnImage) image = reference->digest
-                                     ? kiln_image_by_source(op->store, reference->digest)
-                                     : kiln_image_lookup(op->store, canonical, NULL);
     g_autoptr(KilnImage) other = NULL;
-    if (image && !fits(op, image, platform)) {
-        other = g_steal_pointer(&image);
-        image = sibling(op, other, platform);
-    }
+    g_autoptr(KilnImage) image = find_stored(op, reference, canonical, platform, &other);
     bool always = g_strcmp0(b->pull, "always") == 0 && !reference->digest;
     if (image && (!always || is_current(op, image, canonical, platform)))
         return g_steal_pointer(&image);
@@ -303,6 +309,23 @@ static KilnImage *load_context(const KilnBases *b, const Context *c, const KilnP
     return kiln_image_lookup(b->op->store, ((KilnLoaded *)loaded->pdata[0])->id, error);
 }
 
+/* For an operation that only reads: what is not in the store stays unknown, and so does an archive. */
+static KilnResolved *find_or_leave(const KilnBases *b, const Context *context, const char *name,
+                                   const KilnPlatform *platform)
+{
+    KilnResolved *r = g_new0(KilnResolved, 1);
+    g_autoptr(KilnReference) reference = context ? NULL : kiln_reference_parse(name, NULL);
+    g_autoptr(KilnImage) image = NULL, other = NULL;
+    if (reference && b->op->store) {
+        g_autofree char *canonical = kiln_reference_canonical(reference);
+        image = find_stored(b->op, reference, canonical, platform, &other);
+    }
+    r->config = image ? kiln_image_config(b->op->store, image->id, NULL) : NULL;
+    r->image_id = r->config ? g_strdup(image->id) : NULL;
+    r->unknown = !r->config;
+    return r;
+}
+
 KilnResolved *kiln_base_resolve(const KilnBases *b, const char *name, const KilnPlatform *platform,
                                 GError **error)
 {
@@ -314,6 +337,8 @@ KilnResolved *kiln_base_resolve(const KilnBases *b, const char *name, const Kiln
         r->directory = true;
         return r;
     }
+    if (b->op->only_reads)
+        return find_or_leave(b, context, name, platform);
     g_autoptr(KilnImage) image = context ? load_context(b, context, platform, error)
                                          : find_or_pull(b, name, platform, error);
     g_autoptr(KilnConfig) config = image ? kiln_image_config(b->op->store, image->id, error) : NULL;

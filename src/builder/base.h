@@ -18,7 +18,8 @@ typedef struct {
     const char *pull;             /* "missing" (NULL), "always", "never" */
 } KilnBases;
 
-/* Finds or fetches it. Thread-safe. The store holds the unpacked image afterwards. */
+/* Finds or fetches it. Thread-safe. The store holds the unpacked image afterwards. For an operation that only
+ * reads: what the store has, else an unknown base (KilnResolved). */
 KilnResolved *kiln_base_resolve(const KilnBases *b, const char *name, const KilnPlatform *platform,
                                 GError **error);
 /* Fetches from its registry, by policy "always" or "missing"; the image of the store afterwards. */

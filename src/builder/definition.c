@@ -203,7 +203,11 @@ KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
         .platform = d->platform,
         .resolve = resolve,
         .resolve_data = d,
+        .all_stages = d->all_stages,
+        .warnings = d->warnings,
     };
+    if (d->op->only_reads)
+        return kiln_plan_new(d->dockerfile, &options, error);
     if (!prefetch(d, &options, error))
         return NULL;
     KilnPlan *plan = kiln_plan_new(d->dockerfile, &options, error);
@@ -242,6 +246,7 @@ KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error)
     g_autoptr(KilnDefinition) d = g_new0(KilnDefinition, 1);
     d->op = op;
     g_mutex_init(&d->lock);
+    d->warnings = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_warning_free);
     d->resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)kiln_resolved_free);
     d->failures = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_error_free);
     return read_definition(d, error) ? g_steal_pointer(&d) : NULL;
@@ -249,6 +254,7 @@ KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error)
 
 void kiln_definition_free(KilnDefinition *d)
 {
+    g_ptr_array_unref(d->warnings);
     g_hash_table_unref(d->resolved);
     g_hash_table_unref(d->failures);
     g_clear_pointer(&d->contexts, kiln_contexts_free);

@@ -1,5 +1,10 @@
 /* What a build is made from: the request's Dockerfile, .dockerignore, contexts and bases, and the plan that
- * follows. Operations that only explain a build (check, plan, outline) stop here. */
+ * follows. Operations that only explain a build (check, plan, outline) stop here.
+ *
+ * Those are marked "reads" in the builder's table and are listed in kiln_request_only_reads(): their builder has
+ * no namespaces, a store for reading or none (op->store may be NULL), and op->only_reads. Then bases that the
+ * store does not have are unknown (KilnResolved), nothing is fetched, and no warning is emitted: the operation
+ * reports d->dockerfile->warnings and d->warnings as it likes. */
 #pragma once
 
 #include "builder/base.h"
@@ -14,6 +19,8 @@ typedef struct {
     KilnIgnore *ignore;        /* NULL: there is none */
     KilnContexts *contexts;    /* --build-context */
     KilnPlatform *platform;    /* NULL: the host's */
+    bool all_stages;           /* to be set before planning: see KilnPlanOptions */
+    GPtrArray *warnings;       /* KilnDockerfileWarning*: of the plan, also of one that failed */
     /* Private: what prefetching found. */
     KilnBases bases;
     GHashTable *resolved; /* "NAME PLATFORM" → KilnResolved */
@@ -26,6 +33,7 @@ KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error);
 void kiln_definition_free(KilnDefinition *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDefinition, kiln_definition_free)
 
-/* Fetches the bases that the target needs and makes the plan; emits the warnings of both. The definition must
- * outlive the plan. "# check=error=true" makes a warning an error. */
+/* Fetches the bases that the target needs and makes the plan. Unless the operation only reads, emits the
+ * warnings of file and plan, and "# check=error=true" makes a warning an error. The definition must outlive the
+ * plan. */
 KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error);

@@ -1,5 +1,5 @@
 /* kiln-builder: started by libkiln inside the namespaces that it needs (uid 0 of a user namespace, or real
- * root, with a mount namespace of its own). The wire is fd 3: the request comes first, events go back.
+ * root, with a mount namespace of its own), or without any for an operation that only reads. The wire is fd 3: the request comes first, events go back.
  *
  * The launcher of the sandbox is forked before anything else, while there is one thread. */
 #include "builder/listener.h"
@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +30,5 @@ int main(int argc, char **argv)
     mallopt(M_ARENA_MAX, 2);        /* arenas a thread cost memory and gain nothing here */
     mode_t user_umask = umask(022);
     signal(SIGPIPE, SIG_IGN);
-    /* Nothing that is mounted here is to be seen outside. */
-    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
     return kiln_run_operation(WIRE_FD, user_umask);
 }

@@ -14,7 +14,8 @@ GQuark kiln_operation_error_quark(void); /* codes are exit codes: 1 failed, 2 us
 
 typedef struct {
     json_object *request;
-    KilnStore *store; /* NULL for reset */
+    KilnStore *store; /* NULL for reset, and for what only reads if there is none to read */
+    bool only_reads;  /* builds, fetches and stores nothing; runs on every host */
     KilnEmitter *emitter;
     KilnCancel *cancel;
     KilnRemote *remote;
@@ -25,6 +26,7 @@ typedef struct {
 /* Each returns the result document, or NULL with an error. */
 typedef json_object *(*KilnOperationFunc)(KilnOperation *op, GError **error);
 json_object *kiln_operation_build(KilnOperation *op, GError **error);
+json_object *kiln_operation_check(KilnOperation *op, GError **error);
 json_object *kiln_operation_import(KilnOperation *op, GError **error);
 json_object *kiln_operation_load(KilnOperation *op, GError **error);
 json_object *kiln_operation_pull(KilnOperation *op, GError **error);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #define EXIT_INTERRUPTED 130
@@ -18,10 +19,12 @@ typedef struct {
     KilnOperationFunc run;
     bool sandbox; /* needs the launcher */
     bool no_store;
+    bool reads; /* runs without namespaces; the store is read-only, or missing */
 } Entry;
 
 static const Entry operations[] = {
     {"build", kiln_operation_build, .sandbox = true},
+    {"check", kiln_operation_check, .reads = true},
     {"import", kiln_operation_import},
     {"load", kiln_operation_load},
     {"pull", kiln_operation_pull},
@@ -72,9 +75,11 @@ static bool perform(const Entry *entry, KilnOperation *op, const char *root, Kil
 {
     g_autoptr(GError) error = NULL;
     json_object *result = NULL;
-    if (!entry->no_store)
+    if (entry->reads)
+        op->store = kiln_store_open(root, KILN_STORE_READ, NULL); /* what it cannot have it does without */
+    else if (!entry->no_store)
         op->store = kiln_store_open(root, KILN_STORE_SHARED, &error);
-    if (op->store || entry->no_store)
+    if (op->store || entry->no_store || entry->reads)
         result = entry->run(op, &error);
     bool asked = kiln_listener_over(listener);
     if (op->store)
@@ -101,7 +106,11 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
         return 2;
     }
 
-    KilnOperation op = {.request = request, .emitter = emitter, .umask = user_umask};
+    /* Nothing that is mounted here is to be seen outside. What only reads has no mount namespace of its own. */
+    if (!entry->reads)
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    KilnOperation op = {
+        .request = request, .emitter = emitter, .umask = user_umask, .only_reads = entry->reads};
     if (entry->sandbox) { /* before the first thread */
         struct kilnrun_options options = {.single_id = is_single_id()};
         int r = kilnrun_start(&options, &op.run);
@@ -114,7 +123,7 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
     op.cancel = kiln_cancel_new();
     op.remote = kiln_remote_new(wire);
     KilnListener *listener =
-        kiln_listener_new(wire, op.cancel, op.remote, entry->no_store ? NULL : root);
+        kiln_listener_new(wire, op.cancel, op.remote, entry->no_store || entry->reads ? NULL : root);
 
     bool asked_to_end = perform(entry, &op, root, listener);
 

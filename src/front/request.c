@@ -116,3 +116,9 @@ bool kiln_request_is_stream(const KilnRequest *r, const char *key)
 {
     return g_strcmp0(kiln_request_get(r, key), "-") == 0;
 }
+
+bool kiln_request_only_reads(const KilnRequest *r)
+{
+    static const char *const reading[] = {"check", NULL}; /* "reads" in the builder's table */
+    return g_strv_contains(reading, r->operation);
+}

@@ -7,5 +7,8 @@
 /* The first line of the wire: {"op":…, keys…, "root":…, "env":{…}}. Build arguments without a value
  * get it from the environment, or are left out if it has none. */
 json_object *kiln_request_to_json(const KilnRequest *r);
+/* Whether the operation builds nothing and changes nothing (docs/architecture.md, "Explaining"): its
+ * builder is started without namespaces, and runs where nothing can be built. */
+bool kiln_request_only_reads(const KilnRequest *r);
 /* True if the value of the key is "-" (standard input or output of the caller is used). */
 bool kiln_request_is_stream(const KilnRequest *r, const char *key);

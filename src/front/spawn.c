@@ -130,11 +130,15 @@ static _Noreturn void child_main(const Child *c)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
-    enter_namespaces(c);
+    if (c->ids != KILN_IDS_NONE) {
+        enter_namespaces(c);
+    }
     if (!c->program) {
         _exit(0);
     }
-    protect_program(c);
+    if (c->ids != KILN_IDS_NONE) {
+        protect_program(c);
+    }
     arrange_fds(c);
     execve(c->program, c->argv, environ);
     fail(c, STAGE_EXEC);
@@ -312,9 +316,9 @@ pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error)
         return -1;
     }
     pid_t pid;
-    if (geteuid() == 0 && kiln_host_is_admin()) {
+    if (spawn->plain || (geteuid() == 0 && kiln_host_is_admin())) {
         g_autofree char *unused = NULL;
-        c.ids = KILN_IDS_IDENTITY;
+        c.ids = spawn->plain ? KILN_IDS_NONE : KILN_IDS_IDENTITY;
         pid = launch(&c, (KilnIdRange){0}, (KilnIdRange){0}, &unused, error);
     } else {
         pid = launch_user(&c, spawn, error);

@@ -12,6 +12,7 @@ typedef enum {
     KILN_IDS_IDENTITY, /* real root: a mount namespace only */
     KILN_IDS_RANGE,    /* 0 ↦ self, 1… ↦ the subordinate ids */
     KILN_IDS_SINGLE,   /* 0 ↦ self only */
+    KILN_IDS_NONE,     /* no namespaces: the builder is as the caller is */
 } KilnIds;
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
     int wire;            /* becomes fd 3; stays the caller's */
     bool keep_input;     /* the caller's standard input, else /dev/null */
     bool keep_output;    /* the caller's standard output, else its standard error */
+    bool plain;          /* KILN_IDS_NONE, for what builds nothing: works on every host */
     GPtrArray *warnings; /* char *: what went another way than the user may expect is added here */
     KilnHostProblem *problem; /* may be NULL: gets the cause, if the host refuses */
 } KilnSpawn;

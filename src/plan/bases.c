@@ -176,6 +176,7 @@ static void start_on_stage(KilnPlanner *p, KilnStage *s)
 static void start_on_base(KilnPlanner *p, KilnStage *s, KilnBase *base)
 {
     s->scope = kiln_scope_new();
+    s->scope->open = base && base->resolved->unknown;
     const KilnConfig *config = base ? base->resolved->config : NULL;
     if (config) {
         s->config = kiln_config_copy(config);

@@ -42,6 +42,10 @@ static KilnPlanner *planner_new(const KilnDockerfile *file, const KilnPlanOption
     p->bases =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)kiln_base_free);
     p->plan = plan_new();
+    if (options->warnings) {
+        g_ptr_array_unref(p->plan->warnings);
+        p->plan->warnings = g_ptr_array_ref(options->warnings);
+    }
     return p;
 }
 

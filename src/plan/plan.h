@@ -120,11 +120,14 @@ typedef struct {
     GPtrArray *warnings; /* KilnDockerfileWarning*: undefined variables, relative WORKDIR … */
 } KilnPlan;
 
-/* What a reference or a name resolves to. `config` may be NULL only for a directory context. */
+/* What a reference or a name resolves to. `config` is NULL only for a directory context and an unknown base. */
 typedef struct {
     KilnConfig *config;
     char *image_id;
     bool directory; /* a --build-context that is a directory */
+    bool unknown;   /* an image that is not at hand: the plan is made as if its configuration were empty,
+                       but any variable may be set. Its FROM step has no image_id: such a plan explains,
+                       it cannot be built */
 } KilnResolved;
 void kiln_resolved_free(KilnResolved *r);
 /* Called once for each distinct base of the needed stages (FROM, COPY --from, RUN --mount from). `name` is as
@@ -144,6 +147,8 @@ typedef struct {
                                        config keeps the base's */
     KilnResolveFunc resolve;
     void *resolve_data;
+    bool all_stages;                /* plan those that the target does not need, too (to check them) */
+    GPtrArray *warnings;            /* gets the warnings also of a plan that fails; NULL: KilnPlan.warnings alone */
 } KilnPlanOptions;
 
 /* Errors carry the place "NAME:LINE:COLUMN: …" and the quoted line. The Dockerfile must outlive the plan. */

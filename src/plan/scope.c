@@ -19,6 +19,7 @@ static void *copy_string(const void *text, void *data)
 KilnScope *kiln_scope_copy(const KilnScope *s)
 {
     KilnScope *copy = kiln_scope_new();
+    copy->open = s->open;
     g_ptr_array_extend(copy->variables, s->variables, copy_string, NULL);
     g_ptr_array_extend(copy->arguments, s->arguments, copy_string, NULL);
     return copy;

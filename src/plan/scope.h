@@ -10,6 +10,7 @@ typedef struct {
         *variables; /* "NAME=value"; what was set last is last, as BuildKit passes them to RUN */
     GPtrArray
         *arguments; /* ARGs in order of declaration: "NAME=value", or "NAME" without a value */
+    bool open; /* the base is unknown: what is not here may be set there */
 } KilnScope;
 
 KilnScope *kiln_scope_new(void);

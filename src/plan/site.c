@@ -147,7 +147,8 @@ static const char *look_up(const char *name, void *data)
     const Lookup *lookup = data;
     const KilnSite *site = lookup->site;
     const char *value = kiln_scope_get(site->scope, name);
-    if (value || kiln_scope_declares(site->scope, name) || foreseen(lookup->word, name))
+    if (value || site->scope->open || kiln_scope_declares(site->scope, name) ||
+        foreseen(lookup->word, name))
         return value;
     g_autoptr(GPtrArray) names = kiln_scope_names(site->scope);
     g_ptr_array_add(names, NULL);

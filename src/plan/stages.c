@@ -331,6 +331,7 @@ bool kiln_planner_mark(KilnPlanner *p, bool triggers, GError **error)
         KilnStage *s = g_ptr_array_index(p->stages, i);
         if (s->context)
             continue;
+        s->needed = s->needed || p->options->all_stages;
         if (s->needed && s->base)
             s->base->needed = true;
         if (s->needed && triggers && !kiln_stage_triggers(p, s, error))

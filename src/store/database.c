@@ -235,13 +235,33 @@ static bool set_up(KilnDatabase *d, bool network, GError **error)
         error);
 }
 
-KilnDatabase *kiln_database_open(const char *root, bool network, GError **error)
+/* readonly_shm (sqlite.org/walformat.html, "Read-only WAL-mode databases"): even the shared memory of the WAL is only
+ * read, or replaced by memory of this process. */
+static bool set_up_reader(KilnDatabase *d, GError **error)
+{
+    g_autofree char *escaped = g_uri_escape_string(d->path, "/", false);
+    g_autofree char *uri = g_strdup_printf("file:%s?mode=ro&readonly_shm=1", escaped);
+    gint64 version = 0;
+    if (sqlite3_open_v2(uri, &d->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK)
+        return fail(d, error);
+    sqlite3_busy_timeout(d->db, BUSY_TIMEOUT);
+    sqlite3_db_config(d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (!one_number(d, "PRAGMA user_version", &version, error))
+        return false;
+    if (version == SCHEMA_VERSION)
+        return true;
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_VERSION, "%s was made by another version of kiln", d->path);
+    return false;
+}
+
+KilnDatabase *kiln_database_open(const char *root, bool network, bool reads, GError **error)
 {
     g_autoptr(KilnDatabase) d = g_new0(KilnDatabase, 1);
     g_mutex_init(&d->mutex);
     d->path = g_build_filename(root, "store.db", NULL);
     d->boot = read_boot_id();
-    if (!set_up(d, network, error))
+    if (reads ? !set_up_reader(d, error) : !set_up(d, network, error))
         return NULL;
     return g_steal_pointer(&d);
 }

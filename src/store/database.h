@@ -52,8 +52,9 @@ typedef enum {
 
 typedef struct KilnDatabase KilnDatabase;
 
-/* Opens or creates `store.db` in the directory root. network: no WAL. */
-KilnDatabase *kiln_database_open(const char *root, bool network, GError **error);
+/* Opens or creates `store.db` in the directory root. network: no WAL. reads: opens it for reading alone,
+ * without touching any file of the directory. */
+KilnDatabase *kiln_database_open(const char *root, bool network, bool reads, GError **error);
 void kiln_database_close(KilnDatabase *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDatabase, kiln_database_close)
 

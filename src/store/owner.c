@@ -69,14 +69,9 @@ static char *field(char **lines, const char *key)
     return NULL;
 }
 
-bool kiln_owner_check(const KilnOwner *owner, const char *found, const char *root, GError **error)
+static bool check_format(char **lines, const char *root, GError **error)
 {
-    if (strcmp(owner->text, found) == 0)
-        return true;
-
-    g_auto(GStrv) is = g_strsplit(found, "\n", -1);
-    g_auto(GStrv) mine = g_strsplit(owner->text, "\n", -1);
-    char *number = field(is, "kiln-store");
+    char *number = field(lines, "kiln-store");
     guint64 format = number != NULL ? g_ascii_strtoull(number, NULL, 10) : 0;
     if (format == 0) {
         g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_CORRUPT,
@@ -90,6 +85,34 @@ bool kiln_owner_check(const KilnOwner *owner, const char *found, const char *roo
                     root, format, KILN_STORE_FORMAT);
         return false;
     }
+    return true;
+}
+
+bool kiln_owner_check_reader(const char *found, const char *root, KilnOwners *owners,
+                             GError **error)
+{
+    g_auto(GStrv) is = g_strsplit(found, "\n", -1);
+    if (!check_format(is, root, error))
+        return false;
+    g_autofree char *self = g_strdup_printf("%u", (unsigned)geteuid());
+    if (g_strcmp0(field(is, "owner"), self) != 0) {
+        g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION,
+                    "the store %s belongs to another user", root);
+        return false;
+    }
+    *owners = g_strcmp0(field(is, "owners"), "recorded") == 0 ? KILN_OWNERS_RECORDED : KILN_OWNERS_REAL;
+    return true;
+}
+
+bool kiln_owner_check(const KilnOwner *owner, const char *found, const char *root, GError **error)
+{
+    if (strcmp(owner->text, found) == 0)
+        return true;
+
+    g_auto(GStrv) is = g_strsplit(found, "\n", -1);
+    g_auto(GStrv) mine = g_strsplit(owner->text, "\n", -1);
+    if (!check_format(is, root, error))
+        return false;
     static const struct {
         const char *key, *what;
     } fields[] = {

@@ -19,3 +19,8 @@ void kiln_owner_clear(KilnOwner *owner);
 /* Whether a store whose `version` file holds `found` is the owner's; else VERSION, MISMATCH or
  * CORRUPT with what to do. */
 bool kiln_owner_check(const KilnOwner *owner, const char *found, const char *root, GError **error);
+
+/* For a reader, whose own map may be any: whether the format is known and the store the calling
+ * user's. *owners: the store's mode. */
+bool kiln_owner_check_reader(const char *found, const char *root, KilnOwners *owners,
+                             GError **error);

@@ -62,8 +62,9 @@ static void raise_fd_limit(void)
 static bool take_lock(KilnStore *s, KilnStoreAccess access, GError **error)
 {
     short kind = access == KILN_STORE_EXCLUSIVE ? F_WRLCK : F_RDLCK;
+    int flags = access == KILN_STORE_READ ? O_RDONLY : O_RDWR | O_CREAT;
     for (int attempt = 0; attempt < 16; attempt++) {
-        s->lock_fd = openat(s->root_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        s->lock_fd = openat(s->root_fd, "lock", flags | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (s->lock_fd < 0)
             return kiln_store_fail(error, errno, "cannot open %s/lock", s->root);
         int result = kiln_lock_set(s->lock_fd, KILN_LOCK_USE, kind, false);
@@ -269,10 +270,18 @@ static bool check_place(KilnStore *s, GError **error)
     return false;
 }
 
-static bool open_root(KilnStore *s, const char *root, GError **error)
+static bool no_store(const char *root, GError **error)
+{
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND, "there is no store at %s", root);
+    return false;
+}
+
+static bool open_root(KilnStore *s, const char *root, KilnStoreAccess access, GError **error)
 {
     g_autofree char *absolute = g_canonicalize_filename(root, NULL);
     s->root_fd = open(absolute, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->root_fd < 0 && errno == ENOENT && access == KILN_STORE_READ)
+        return no_store(absolute, error);
     if (s->root_fd < 0 && errno == ENOENT) {
         if (g_mkdir_with_parents(absolute, KILN_STORE_MODE) < 0)
             return kiln_store_fail(error, errno, "cannot create the store %s", absolute);
@@ -286,8 +295,22 @@ static bool open_root(KilnStore *s, const char *root, GError **error)
     return check_place(s, error);
 }
 
-static bool check_owner(KilnStore *s, GError **error)
+static bool check_reader(KilnStore *s, GError **error)
 {
+    g_autoptr(GError) failed = NULL;
+    g_autofree char *version = read_version(s, &failed);
+    if (version)
+        return kiln_owner_check_reader(version, s->root, &s->owners, error);
+    if (!failed)
+        return no_store(s->root, error);
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
+static bool check_owner(KilnStore *s, KilnStoreAccess access, GError **error)
+{
+    if (access == KILN_STORE_READ)
+        return check_reader(s, error);
     KilnOwner owner = {0};
     if (!kiln_owner_find(&owner, error))
         return false;
@@ -361,10 +384,13 @@ KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **er
     s->manifests = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
                                          (GDestroyNotify)kiln_manifest_unref);
     raise_fd_limit();
-    if (!open_root(s, root, error) || !take_lock(s, access, error) || !check_owner(s, error) ||
-        !open_folders(s, error))
+    if (!open_root(s, root, access, error) || !take_lock(s, access, error) ||
+        !check_owner(s, access, error) || !open_folders(s, error))
         return NULL;
-    s->db = kiln_database_open(s->root, on_network(s->root_fd), error);
+    bool reads = access == KILN_STORE_READ;
+    s->db = kiln_database_open(s->root, on_network(s->root_fd), reads, error);
+    if (reads)
+        return s->db ? g_steal_pointer(&s) : NULL;
     if (s->db == NULL || !sweep_if_alone(s, access, error) || !kiln_session_clean(s, error))
         return NULL;
     return g_steal_pointer(&s);

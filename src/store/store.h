@@ -30,12 +30,17 @@ typedef struct KilnStore KilnStore;
 typedef enum {
     KILN_STORE_SHARED,    /* builds and everything else */
     KILN_STORE_EXCLUSIVE, /* reset, collection */
+    KILN_STORE_READ,      /* what explains: makes, changes and cleans nothing, and needs no id map */
 } KilnStoreAccess;
 
 /* Opens the store at root, creating it (mode 0700) if need be. The ownership mode is found from the
  * caller's id map (one id: RECORDED) and must be that of the store. Removes work in progress that
  * dead processes left (each unit of work holds an OFD lock), and step records of another boot that
- * no syncfs confirmed. */
+ * no syncfs confirmed.
+ *
+ * With KILN_STORE_READ: NOT_FOUND if there is none, PERMISSION if it is not the calling user's (the
+ * map may be any: the caller may be outside the namespace that the store was made in, so of layers
+ * only the manifests are of use). What would write fails. */
 KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **error);
 void kiln_store_close(KilnStore *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnStore, kiln_store_close)
