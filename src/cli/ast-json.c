@@ -1,171 +1,156 @@
 #include "cli/ast-json.h"
 
-#include <json-c/json.h>
-#include <string.h>
+#include "cli/json-writer.h"
 
-/* Keys are literals, and each is added once to a new object: json-c need not copy or look for it. */
-static void add(json_object *to, const char *key, json_object *value)
+static void put_place(KilnJsonWriter *w, const KilnPlace *place)
 {
-    json_object_object_add_ex(to, key, value,
-                              JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+    kiln_json_number(w, "line", place->line);
+    kiln_json_number(w, "column", place->column);
+    kiln_json_number(w, "end_line", place->end_line);
+    kiln_json_number(w, "end_column", place->end_column);
 }
 
-static json_object *string_new(const char *text)
+static void put_flags(KilnJsonWriter *w, const KilnInstruction *i)
 {
-    if (!text)
-        return NULL;
-    gsize length = strlen(text);
-    if (g_utf8_validate(text, (gssize)length, NULL))
-        return json_object_new_string_len(text, (int)length);
-    g_autofree char *valid = g_utf8_make_valid(text, (gssize)length);
-    return json_object_new_string(valid);
-}
-
-static void add_place(json_object *to, const KilnPlace *place)
-{
-    add(to, "line", json_object_new_int64(place->line));
-    add(to, "column", json_object_new_int64(place->column));
-    add(to, "end_line", json_object_new_int64(place->end_line));
-    add(to, "end_column", json_object_new_int64(place->end_column));
-}
-
-static json_object *flags_new(const KilnInstruction *i)
-{
-    json_object *list = json_object_new_array_ext((int)i->flags->len);
+    kiln_json_open(w, "flags", '[');
     for (guint n = 0; n < i->flags->len; n++) {
         const KilnFlag *flag = g_ptr_array_index(i->flags, n);
-        json_object *o = json_object_new_object();
-        add(o, "name", string_new(flag->name));
-        add(o, "value", string_new(flag->value));
-        add_place(o, &flag->place);
-        json_object_array_add(list, o);
+        kiln_json_open(w, NULL, '{');
+        kiln_json_string(w, "name", flag->name);
+        kiln_json_string(w, "value", flag->value);
+        put_place(w, &flag->place);
+        kiln_json_close(w, '}');
     }
-    return list;
+    kiln_json_close(w, ']');
 }
 
-static json_object *arguments_new(const KilnInstruction *i)
+static void put_arguments(KilnJsonWriter *w, const KilnInstruction *i)
 {
-    json_object *list = json_object_new_array_ext((int)i->args->len);
+    kiln_json_open(w, "arguments", '[');
     for (guint n = 0; n < i->args->len; n++) {
-        json_object *o = json_object_new_object();
-        add(o, "value", string_new(g_ptr_array_index(i->args, n)));
-        add_place(o, &g_array_index(i->arg_places, KilnPlace, n));
-        json_object_array_add(list, o);
+        kiln_json_open(w, NULL, '{');
+        kiln_json_string(w, "value", g_ptr_array_index(i->args, n));
+        put_place(w, &g_array_index(i->arg_places, KilnPlace, n));
+        kiln_json_close(w, '}');
     }
-    return list;
+    kiln_json_close(w, ']');
 }
 
-static json_object *heredocs_new(const KilnInstruction *i)
+static void put_heredocs(KilnJsonWriter *w, const KilnInstruction *i)
 {
-    json_object *list = json_object_new_array_ext((int)i->heredocs->len);
+    kiln_json_open(w, "heredocs", '[');
     for (guint n = 0; n < i->heredocs->len; n++) {
         const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, n);
-        json_object *o = json_object_new_object();
-        add(o, "name", string_new(heredoc->name));
-        add(o, "expand", json_object_new_boolean(heredoc->expand));
-        add(o, "chomp", json_object_new_boolean(heredoc->chomp));
-        add(o, "content", string_new(heredoc->content));
-        add_place(o, &heredoc->place);
-        json_object_array_add(list, o);
+        kiln_json_open(w, NULL, '{');
+        kiln_json_string(w, "name", heredoc->name);
+        kiln_json_bool(w, "expand", heredoc->expand);
+        kiln_json_bool(w, "chomp", heredoc->chomp);
+        kiln_json_string(w, "content", heredoc->content);
+        put_place(w, &heredoc->place);
+        kiln_json_close(w, '}');
     }
-    return list;
+    kiln_json_close(w, ']');
 }
 
-static json_object *stage_new(const KilnInstruction *from, guint index)
+static void put_stage(KilnJsonWriter *w, const KilnInstruction *from, guint index)
 {
-    json_object *o = json_object_new_object();
-    add(o, "index", json_object_new_int64(index));
-    add(o, "base", string_new(g_ptr_array_index(from->args, 0)));
-    add(o, "name",
-        from->args->len > 1 ? string_new(g_ptr_array_index(from->args, 1)) : NULL);
-    add(o, "platform", string_new(kiln_instruction_flag(from, "platform")));
-    return o;
+    const char *name = from->args->len > 1 ? g_ptr_array_index(from->args, 1) : NULL;
+    kiln_json_open(w, "stage", '{');
+    kiln_json_number(w, "index", index);
+    kiln_json_string(w, "base", g_ptr_array_index(from->args, 0));
+    kiln_json_string(w, "name", name);
+    kiln_json_string(w, "platform", kiln_instruction_flag(from, "platform"));
+    kiln_json_close(w, '}');
 }
 
-static json_object *instruction_new(const KilnInstruction *i, guint stage)
+static void put_instruction(KilnJsonWriter *w, const char *key, const KilnInstruction *i,
+                            guint stage)
 {
-    json_object *o = json_object_new_object();
-    add(o, "name", json_object_new_string(kiln_instruction_keyword(i->kind)));
-    add(o, "keyword", string_new(i->keyword));
-    add_place(o, &i->place);
-    add(o, "flags", flags_new(i));
-    add(o, "json", json_object_new_boolean(i->json));
-    add(o, "arguments", arguments_new(i));
-    add(o, "heredocs", heredocs_new(i));
-    add(o, "original", string_new(i->original));
+    kiln_json_open(w, key, '{');
+    kiln_json_string(w, "name", kiln_instruction_keyword(i->kind));
+    kiln_json_string(w, "keyword", i->keyword);
+    put_place(w, &i->place);
+    put_flags(w, i);
+    kiln_json_bool(w, "json", i->json);
+    put_arguments(w, i);
+    put_heredocs(w, i);
+    kiln_json_string(w, "original", i->original);
     if (i->kind == KILN_INST_FROM)
-        add(o, "stage", stage_new(i, stage));
+        put_stage(w, i, stage);
     if (i->trigger)
-        add(o, "trigger", instruction_new(i->trigger, stage));
-    return o;
+        put_instruction(w, "trigger", i->trigger, stage);
+    kiln_json_close(w, '}');
 }
 
-static json_object *note_new(const char *rule, const char *text, const KilnPlace *place)
+static void put_instructions(KilnJsonWriter *w, const GPtrArray *instructions)
 {
-    json_object *o = json_object_new_object();
-    if (rule)
-        add(o, "rule", json_object_new_string(rule));
-    add(o, "text", string_new(text));
-    add_place(o, place);
-    return o;
-}
-
-static void print_value(json_object *value, FILE *to)
-{
-    size_t length;
-    const char *text = json_object_to_json_string_length(
-        value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-    fwrite(text, 1, length, to);
-    json_object_put(value);
-}
-
-static void print_item(json_object *value, guint index, FILE *to)
-{
-    fputs(index > 0 ? ",\n  " : "\n  ", to);
-    print_value(value, to);
-}
-
-static void print_key(const char *key, json_object *value, FILE *to)
-{
-    fprintf(to, " \"%s\":", key);
-    print_value(value, to);
-    fputs(",\n", to);
-}
-
-static json_object *directives_new(const KilnDockerfile *d)
-{
-    const char escape[] = {d->escape, '\0'};
-    json_object *o = json_object_new_object();
-    add(o, "syntax", string_new(d->syntax));
-    add(o, "escape", json_object_new_string(escape));
-    add(o, "check", string_new(d->check));
-    return o;
-}
-
-/* In pieces: the document of a large file as one tree would take a hundred times its size. */
-void kiln_ast_json(const KilnDockerfile *d, const GPtrArray *errors, FILE *to)
-{
-    fputs("{\n", to);
-    print_key("file", string_new(d->name), to);
-    print_key("directives", directives_new(d), to);
-
-    fputs(" \"instructions\":[", to);
     guint stage = 0;
-    for (guint n = 0; n < d->instructions->len; n++) {
-        const KilnInstruction *i = g_ptr_array_index(d->instructions, n);
-        print_item(instruction_new(i, stage), n, to);
+    kiln_json_open(w, "instructions", '[');
+    for (guint n = 0; n < instructions->len; n++) {
+        const KilnInstruction *i = g_ptr_array_index(instructions, n);
+        kiln_json_line(w, 2);
+        put_instruction(w, NULL, i, stage);
         stage += i->kind == KILN_INST_FROM;
     }
-    fputs("],\n \"warnings\":[", to);
-    for (guint n = 0; n < d->warnings->len; n++) {
-        const KilnDockerfileWarning *w = g_ptr_array_index(d->warnings, n);
-        print_item(note_new(w->rule, w->text, &w->place), n, to);
+    kiln_json_close(w, ']');
+}
+
+static void put_directives(KilnJsonWriter *w, const KilnDockerfile *d)
+{
+    const char escape[] = {d->escape, '\0'};
+    kiln_json_open(w, "directives", '{');
+    kiln_json_string(w, "syntax", d->syntax);
+    kiln_json_string(w, "escape", escape);
+    kiln_json_string(w, "check", d->check);
+    kiln_json_close(w, '}');
+}
+
+static void put_note(KilnJsonWriter *w, const char *rule, const char *text, const KilnPlace *place)
+{
+    kiln_json_line(w, 2);
+    kiln_json_open(w, NULL, '{');
+    if (rule)
+        kiln_json_string(w, "rule", rule);
+    kiln_json_string(w, "text", text);
+    put_place(w, place);
+    kiln_json_close(w, '}');
+}
+
+static void put_warnings(KilnJsonWriter *w, const GPtrArray *warnings)
+{
+    kiln_json_open(w, "warnings", '[');
+    for (guint n = 0; n < warnings->len; n++) {
+        const KilnDockerfileWarning *warning = g_ptr_array_index(warnings, n);
+        put_note(w, warning->rule, warning->text, &warning->place);
     }
-    fputs("],\n \"errors\":[", to);
+    kiln_json_close(w, ']');
+}
+
+static void put_errors(KilnJsonWriter *w, const GPtrArray *errors)
+{
+    kiln_json_open(w, "errors", '[');
     for (guint n = 0; n < errors->len; n++) {
         KilnPlace place;
         const char *text = kiln_dockerfile_error_text(g_ptr_array_index(errors, n), &place);
-        print_item(note_new(NULL, text, &place), n, to);
+        put_note(w, NULL, text, &place);
     }
-    fputs("]\n}\n", to);
+    kiln_json_close(w, ']');
+}
+
+void kiln_ast_json(const KilnDockerfile *d, const GPtrArray *errors, FILE *to)
+{
+    g_autoptr(KilnJsonWriter) w = kiln_json_writer_new(to);
+    kiln_json_open(w, NULL, '{');
+    kiln_json_line(w, 1);
+    kiln_json_string(w, "file", d->name);
+    kiln_json_line(w, 1);
+    put_directives(w, d);
+    kiln_json_line(w, 1);
+    put_instructions(w, d->instructions);
+    kiln_json_line(w, 1);
+    put_warnings(w, d->warnings);
+    kiln_json_line(w, 1);
+    put_errors(w, errors);
+    kiln_json_close(w, '}');
+    kiln_json_end(w);
 }

@@ -64,6 +64,8 @@ static bool check_flags(const Check *c)
         g_ptr_array_set_size(c->i->flags, 0);
         return true;
     }
+    if (c->i->flags->len == 0)
+        return true;
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint n = 0; n < c->i->flags->len; n++) {
         const KilnFlag *flag = g_ptr_array_index(c->i->flags, n);
