@@ -62,6 +62,11 @@ static void emit(RemoteEvents *e, json_object *event)
     g_mutex_unlock(&e->lock);
 }
 
+void remote_events_send(RemoteEvents *e, json_object *event)
+{
+    emit(e, event);
+}
+
 void remote_events_progress(RemoteEvents *e, const char *digest, gint64 done, gint64 total)
 {
     json_object *event = json_object_new_object();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <json-c/json.h>
 #include <stdbool.h>
 
 /* Usable from several threads. When the reader has gone, `*cancelled` is set and nothing more is
@@ -26,3 +27,6 @@ void remote_events_error(RemoteEvents *e, const GError *error);
 /* {"digest":…,"mediaType":…,"size":…}: the answer of `resolve`. */
 void remote_events_resolved(RemoteEvents *e, const char *digest, const char *media_type,
                             gint64 size);
+
+/* Any other event, which is freed. */
+void remote_events_send(RemoteEvents *e, json_object *event);

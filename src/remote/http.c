@@ -59,6 +59,9 @@ static void clear_headers(RemoteHttpResponse *r)
     g_clear_pointer(&r->content_type, g_free);
     g_clear_pointer(&r->content_digest, g_free);
     g_clear_pointer(&r->content_range, g_free);
+    g_clear_pointer(&r->content_disposition, g_free);
+    g_clear_pointer(&r->etag, g_free);
+    g_clear_pointer(&r->last_modified, g_free);
     g_ptr_array_set_size(r->challenges, 0);
 }
 
@@ -89,6 +92,9 @@ static void take_header(RemoteHttpResponse *r, const char *name, char *value)
         {"content-type", &r->content_type},
         {"docker-content-digest", &r->content_digest},
         {"content-range", &r->content_range},
+        {"content-disposition", &r->content_disposition},
+        {"etag", &r->etag},
+        {"last-modified", &r->last_modified},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++) {
         if (g_ascii_strcasecmp(name, known[i].name) == 0) {
@@ -185,7 +191,11 @@ static void set_options(Hop *hop, const char *url, struct curl_slist *headers)
     curl_easy_reset(curl); /* keeps connections */
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    bool login = request->any && strcmp(url, request->url) == 0;
+    curl_easy_setopt(curl, CURLOPT_DISALLOW_USERNAME_IN_URL, login ? 0L : 1L);
+    if (request->any) {
+        curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip"); /* and undone, as by Go's client */
+    }
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, hop->http->detail);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "kiln/" KILN_VERSION);
@@ -227,6 +237,15 @@ static struct curl_slist *make_headers(const RemoteHttpRequest *request, bool wi
     }
     if (request->authorization && with_authorization) {
         g_autofree char *line = g_strconcat("Authorization: ", request->authorization, NULL);
+        headers = curl_slist_append(headers, line);
+    }
+    if (request->if_none_match) {
+        g_autofree char *line = g_strconcat("If-None-Match: ", request->if_none_match, NULL);
+        headers = curl_slist_append(headers, line);
+    }
+    if (request->if_modified_since) {
+        g_autofree char *line =
+            g_strconcat("If-Modified-Since: ", request->if_modified_since, NULL);
         headers = curl_slist_append(headers, line);
     }
     if (request->range_start > 0) {
@@ -301,7 +320,7 @@ static void set_curl_error(const RemoteHttp *h, CURLcode code, const char *url, 
         tls_error(h, code, host, error);
         return;
     case CURLE_COULDNT_RESOLVE_HOST:
-        what = "the registry host %s is not known: %s. Check its spelling and the network";
+        what = "the host %s is not known: %s. Check its spelling and the network";
         break;
     case CURLE_COULDNT_RESOLVE_PROXY:
         what = "the proxy for %s, taken from the environment, is not known: %s";
@@ -376,7 +395,8 @@ bool remote_http_perform(RemoteHttp *h, const RemoteHttpRequest *request,
     g_autofree char *url = g_strdup(request->url);
     bool elsewhere = false;
     for (guint hops = 0; hops <= REDIRECTS_MAX; hops++) {
-        if (!remote_url_permitted(url, request->plain, error)) {
+        if (!(request->any ? remote_url_is_http(url, error)
+                           : remote_url_permitted(url, request->plain, error))) {
             return false;
         }
         g_autoptr(RemoteHttpResponse) r = response_new();

@@ -20,6 +20,9 @@ typedef struct {
     char *content_type;   /* this and the following are NULL where the header is missing */
     char *content_digest; /* Docker-Content-Digest, unchecked */
     char *content_range;
+    char *content_disposition;
+    char *etag;
+    char *last_modified;
     GPtrArray *challenges; /* RemoteChallenge of all WWW-Authenticate headers */
     gint64 content_length; /* bytes; -1 if unknown */
     gint64 retry_after;    /* seconds; 0 if not said */
@@ -45,6 +48,10 @@ typedef struct {
     RemoteHttpSink sink; /* or NULL */
     void *sink_data;
     bool plain; /* plain HTTP is allowed, though only to loopback hosts, also in redirects */
+    bool any;   /* a file of whatever server, not a registry: plain HTTP is allowed to every host, a
+                   user's name and password in `url` (never in a redirect), and a body that the
+                   server has compressed for the way is taken as what it was */
+    const char *if_none_match, *if_modified_since; /* header values or NULL; a 304 has no body */
 } RemoteHttpRequest;
 
 /* Performs a request once, following up to 10 redirects of GET and HEAD. Any status is success;

@@ -1,9 +1,11 @@
-/* kiln-remote: what kiln asks of registries, in a process of its own, because it holds credentials.
+/* kiln-remote: what kiln asks of registries and other servers, in a process of its own, because it holds credentials.
  * The front process starts it as the user and reads JSON lines from its standard output
  * (remote/events.h).
  *
  *   kiln-remote pull [--platform P] [--have DIR] REF DEST
  *   kiln-remote resolve [--platform P] REF
+ *   kiln-remote get …   one file by HTTP (remote/get.h)
+ *   kiln-remote git-commit …, kiln-remote git …   a git repository (remote/git.h)
  *
  * Exit status: 0 done, 1 failed, 2 usage. */
 #include <curl/curl.h>
@@ -16,6 +18,8 @@
 #include "remote/auth.h"
 #include "remote/error.h"
 #include "remote/events.h"
+#include "remote/get.h"
+#include "remote/git.h"
 #include "remote/platform.h"
 #include "remote/pull.h"
 #include "remote/reference.h"
@@ -95,6 +99,15 @@ static bool resolve(const KilnReference *reference, const char *config_file, Rem
 
 static bool run(int argc, char **argv, RemoteEvents *events, gint *cancelled, GError **error)
 {
+    if (argc > 1 && strcmp(argv[1], "get") == 0) {
+        return remote_get_run(argc - 1, argv + 1, events, cancelled, error);
+    }
+    if (argc > 1 && strcmp(argv[1], "git-commit") == 0) {
+        return remote_git_commit_run(argc - 1, argv + 1, events, cancelled, error);
+    }
+    if (argc > 1 && strcmp(argv[1], "git") == 0) {
+        return remote_git_run(argc - 1, argv + 1, events, cancelled, error);
+    }
     Arguments a = {0};
     if (!parse_arguments(argc, argv, &a, error)) {
         return false;

@@ -81,6 +81,32 @@ bool remote_url_permitted(const char *url, bool plain, GError **error)
     return false;
 }
 
+bool remote_url_is_http(const char *url, GError **error)
+{
+    g_autoptr(CURLU) u = parse(url);
+    g_autofree char *scheme = part(u, CURLUPART_SCHEME, 0);
+    g_autofree char *host = part(u, CURLUPART_HOST, 0);
+    if (host && (g_strcmp0(scheme, "https") == 0 || g_strcmp0(scheme, "http") == 0)) {
+        return true;
+    }
+    g_autofree char *shown = remote_url_shown(url);
+    g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_NETWORK,
+                "'%s' is not followed: only http and https URLs are", shown);
+    return false;
+}
+
+char *remote_url_shown(const char *url)
+{
+    const char *start = strstr(url, "://");
+    start = start ? start + strlen("://") : url;
+    gsize authority = strcspn(start, "/?#");
+    const char *at = memrchr(start, '@', authority);
+    const char *colon = at ? memchr(start, ':', (gsize)(at - start)) : NULL;
+    g_autofree char *hidden =
+        colon ? g_strdup_printf("%.*s:xxxxx%s", (int)(colon - url), url, at) : g_strdup(url);
+    return remote_printable(hidden, 300);
+}
+
 char *remote_url_add_query(const char *url, const char *name, const char *value)
 {
     g_autoptr(CURLU) u = parse(url);

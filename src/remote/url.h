@@ -15,5 +15,12 @@ bool remote_url_same_origin(const char *a, const char *b);
  */
 bool remote_url_permitted(const char *url, bool plain, GError **error);
 
+/* Whether it is one of http or https, of any host. REMOTE_ERROR_NETWORK. */
+bool remote_url_is_http(const char *url, GError **error);
+
+/* The URL as it may be shown: without a password, and without anything that a terminal would obey.
+ * g_free(). */
+char *remote_url_shown(const char *url);
+
 /* `url` with "name=value" added to its query, escaped. NULL if it cannot be parsed. g_free(). */
 char *remote_url_add_query(const char *url, const char *name, const char *value);
