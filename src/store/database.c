@@ -5,10 +5,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_TIMEOUT 30000 /* milliseconds */
 #define CHECKPOINT_PAGES                                                                           \
     8000 /* of 4 KiB; checkpoints are made when confirming, this is only a limit */
+
+/* What schema 2 has and 1 had not. */
+#define SCHEMA_2                                                                                   \
+    "CREATE TABLE urls (url TEXT PRIMARY KEY, digest TEXT NOT NULL, etag TEXT, modified INTEGER,"  \
+    "    name TEXT) WITHOUT ROWID;"
 
 static const char schema[] =
     "CREATE TABLE boots (id INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL);"
@@ -33,7 +38,8 @@ static const char schema[] =
     "CREATE TABLE records (seq INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, content_key TEXT,"
     "    layer INTEGER NOT NULL, created INTEGER NOT NULL, duration INTEGER NOT NULL, name TEXT,"
     "    parts TEXT, boot INTEGER NOT NULL);"
-    "CREATE INDEX records_content ON records (content_key) WHERE content_key IS NOT NULL;";
+    "CREATE INDEX records_content ON records (content_key) WHERE content_key IS NOT NULL;"
+    SCHEMA_2;
 
 /* What other boots left provisional goes, with the images and records that need it. */
 static const char sweep[] =
@@ -115,6 +121,9 @@ static const char *const statements[SQL_N] = {
         "SELECT " RECORD " FROM records WHERE key = ?1 AND " VISIBLE("records", 2) RECORD_LAYER,
     [SQL_RECORD_BY_CONTENT] = "SELECT " RECORD " FROM records WHERE content_key = ?1 AND " VISIBLE(
         "records", 2) RECORD_LAYER " ORDER BY created DESC, seq DESC LIMIT 1",
+    [SQL_URL_PUT] = "INSERT OR REPLACE INTO urls (url, digest, etag, modified, name)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_URL_GET] = "SELECT digest, etag, modified, name FROM urls WHERE url = ?1",
 };
 
 struct KilnDatabase {
@@ -208,6 +217,22 @@ static bool create_schema(KilnDatabase *d, bool network, GError **error)
     return exec(d, "COMMIT", error);
 }
 
+/* From an older schema that holds data to this one. */
+static bool migrate(KilnDatabase *d, GError **error)
+{
+    gint64 version = 0;
+    if (!exec(d, "BEGIN IMMEDIATE", error))
+        return false;
+    bool ok = one_number(d, "PRAGMA user_version", &version, error);
+    if (ok && version == 1) /* else another process has just done it */
+        ok = exec(d, SCHEMA_2 "PRAGMA user_version=" G_STRINGIFY(SCHEMA_VERSION), error);
+    if (!ok) {
+        kiln_database_rollback(d);
+        return false;
+    }
+    return exec(d, "COMMIT", error);
+}
+
 static bool set_up(KilnDatabase *d, bool network, GError **error)
 {
     if (sqlite3_open_v2(d->path, &d->db,
@@ -229,6 +254,8 @@ static bool set_up(KilnDatabase *d, bool network, GError **error)
         return false;
     }
     if (version == 0 && !create_schema(d, network, error))
+        return false;
+    if (version == 1 && !migrate(d, error))
         return false;
     return exec(
         d, "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=" G_STRINGIFY(CHECKPOINT_PAGES),

@@ -47,6 +47,8 @@ typedef enum {
     SQL_RECORD_PUT,
     SQL_RECORD_GET,
     SQL_RECORD_BY_CONTENT,
+    SQL_URL_PUT,
+    SQL_URL_GET,
     SQL_N
 } KilnSql;
 

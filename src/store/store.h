@@ -162,6 +162,20 @@ bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out);
 bool kiln_record_by_content(KilnStore *s, const char *content_key, KilnRecord *out);
 bool kiln_record_put(KilnStore *s, const KilnRecord *r, GError **error);
 
+/* --- URLs
+ * -------------------------------------------------------------------------------------------- */
+/* What a URL gave when it was last fetched: a blob, and what the server calls that version of it. */
+typedef struct {
+    char *digest;    /* of the blob */
+    char *etag;      /* or NULL */
+    char *name;      /* of the file, as the server or the URL says; or NULL */
+    gint64 modified; /* Last-Modified in seconds; -1: not said */
+} KilnUrlRecord;
+void kiln_url_clear(KilnUrlRecord *r);
+/* True if there is one whose blob exists. */
+bool kiln_url_lookup(KilnStore *s, const char *url, KilnUrlRecord *out);
+bool kiln_url_put(KilnStore *s, const char *url, const KilnUrlRecord *r, GError **error);
+
 /* Deletes everything in the store's directory that is kiln's, and the directory. Refuses one that
  * has no `version` file of kiln. */
 bool kiln_store_reset(const char *root, GError **error);

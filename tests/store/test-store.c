@@ -189,6 +189,46 @@ static void test_newer_schema_and_torn_database(Place *p, gconstpointer data)
     expect_refused(p, KILN_STORE_ERROR_CORRUPT, "kiln reset");
 }
 
+static void test_older_schema(Place *p, gconstpointer data)
+{
+    (void)data;
+    KilnStore *s = open_store(p);
+    g_autofree char *digest = NULL;
+    g_assert_true(kiln_blob_put_bytes(s, "old", 3, &digest, NULL));
+    kiln_store_close(s);
+    sql(p, "DROP TABLE urls; PRAGMA user_version=1");
+    s = open_store(p);
+    g_assert_true(kiln_blob_exists(s, digest));
+    KilnUrlRecord put = {.digest = digest, .modified = 7}, got;
+    g_assert_true(kiln_url_put(s, "http://h/x", &put, NULL));
+    g_assert_true(kiln_url_lookup(s, "http://h/x", &got));
+    kiln_url_clear(&got);
+    kiln_store_close(s);
+}
+
+static void test_urls(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(KilnStore) s = open_store(p);
+    g_autofree char *digest = NULL;
+    KilnUrlRecord got;
+    g_assert_false(kiln_url_lookup(s, "http://h/x", &got));
+    g_assert_true(kiln_blob_put_bytes(s, "content", 7, &digest, NULL));
+    KilnUrlRecord put = {digest, "\"tag\"", "x.tar", 1700000000};
+    g_assert_true(kiln_url_put(s, "http://h/x", &put, NULL));
+    g_assert_true(kiln_url_lookup(s, "http://h/x", &got));
+    g_assert_cmpstr(got.digest, ==, digest);
+    g_assert_cmpstr(got.etag, ==, "\"tag\"");
+    g_assert_cmpstr(got.name, ==, "x.tar");
+    g_assert_cmpint(got.modified, ==, 1700000000);
+    kiln_url_clear(&got);
+    g_autofree char *blob = g_build_filename("blobs/sha256", strchr(digest, ':') + 1, NULL);
+    g_autofree char *path = g_build_filename(p->root, blob, NULL);
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_false(kiln_url_lookup(s, "http://h/x", &got)); /* nothing to be had any more */
+    g_assert_null(got.digest);
+}
+
 static void test_no_permission(Place *p, gconstpointer data)
 {
     (void)data;
@@ -386,6 +426,8 @@ int main(int argc, char **argv)
     ADD("other-owner", test_other_owner);
     ADD("not-a-store", test_not_a_store);
     ADD("newer-schema-and-torn-database", test_newer_schema_and_torn_database);
+    ADD("older-schema", test_older_schema);
+    ADD("urls", test_urls);
     ADD("no-permission", test_no_permission);
     ADD("shared-and-exclusive", test_shared_and_exclusive);
     ADD("work-is-removed", test_work_is_removed);
