@@ -1,4 +1,6 @@
 #include "build/copy-source.h"
+#include "build/copy-missing.h"
+#include "build/copy-parents.h"
 #include "tree/glob.h"
 
 #include <errno.h>
@@ -78,8 +80,7 @@ static bool parse_excludes(KilnCopySource *s, GError **error)
 {
     if (!s->step->excludes || !s->step->excludes[0])
         return true;
-    g_autofree char *text = g_strjoinv("\n", s->step->excludes);
-    s->excludes = kiln_ignore_parse(text, strlen(text), "--exclude", error);
+    s->excludes = kiln_ignore_new((const char *const *)s->step->excludes, "--exclude", error);
     return s->excludes != NULL;
 }
 
@@ -97,71 +98,82 @@ static char *name_of(const char *pattern, const char *path)
     return g_path_get_basename(path);
 }
 
-/* Patterns are matched below the source, and against the names of files and of what a wildcard matches:
- * a directory that is named is wanted, if only empty. */
-static void drop_excluded(KilnCopySource *s, KilnCopyItem *item, bool wildcard)
-{
-    gsize skip = *item->path ? strlen(item->path) + 1 : 0;
-    for (guint i = kiln_manifest_length(item->entries); i-- > 0;) {
-        const char *path = kiln_manifest_get(item->entries, i)->path;
-        const char *below = strlen(path) > skip ? path + skip : NULL;
-        bool by_name = wildcard || kiln_manifest_get(item->entries, i)->type != KILN_TYPE_DIR;
-        if ((below && kiln_ignore_matches(s->excludes, below)) ||
-            (i == 0 && strcmp(path, item->path) == 0 && *path && !below && by_name &&
-             kiln_ignore_matches(s->excludes, item->name)))
-            kiln_manifest_remove(item->entries, i);
-    }
-}
+/* A source argument. */
+typedef struct {
+    const char *pattern; /* of what is copied: with --parents of the directory before the pivot */
+    const KilnPlace *place;
+    const KilnIgnore *others; /* --parents: what lies below and is not copied; or NULL */
+} Argument;
 
-static bool list_item(KilnCopySource *s, const char *pattern, const char *match, const char *path,
-                      const KilnPlace *place, GError **error)
+/* --exclude is about what lies below the source, and about files that are named or matched themselves: the
+ * reference says so, though BuildKit copies those. A directory that is named is wanted, if only empty. */
+static bool list_item(KilnCopySource *s, const Argument *a, const char *match, const char *path, GError **error)
 {
     KilnCopyItem *item = g_new0(KilnCopyItem, 1);
-    item->name = name_of(pattern, match);
+    item->name = name_of(a->pattern, match);
     item->path = g_strdup(path);
-    item->place = place;
+    item->place = a->place;
     item->entries = kiln_manifest_new();
     g_ptr_array_add(s->items, item);
-    if (!kiln_source_list(s->tree, path, on_host(s->step), item->entries, error))
+    const KilnSourceFilter filter = {.base = item->path, .ignores = {a->others, s->excludes}};
+    if (!kiln_source_list_wanted(s->tree, path, &filter, on_host(s->step), item->entries, error))
         return false;
-    if (s->excludes)
-        drop_excluded(s, item, kiln_glob_has_wildcard(pattern));
+    guint n = kiln_manifest_length(item->entries);
+    if (s->excludes && n == 1 && kiln_manifest_get(item->entries, 0)->type != KILN_TYPE_DIR &&
+        kiln_ignore_matches(s->excludes, item->name))
+        kiln_manifest_remove(item->entries, 0);
     return true;
 }
 
 static bool not_found(const KilnCopySource *s, const char *path, GError **error)
 {
-    bool context = s->step->from.kind == KILN_ORIGIN_CONTEXT;
-    g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "\"%s\" is not in %s%s", path,
-                context ? "the build context" : s->step->from.name ? s->step->from.name : "the stage",
-                context && s->engine->options->ignore ? " (or .dockerignore leaves it out)" : "");
+    kiln_copy_missing(s->engine->options, s->step, s->tree, path, error);
     return false;
 }
 
 /* What a wildcard matches may be a symlink: it is followed, as one that is named is. */
-static bool list_match(KilnCopySource *s, const char *pattern, const char *path, const KilnPlace *place,
-                       GError **error)
+static bool list_match(KilnCopySource *s, const Argument *a, const char *path, GError **error)
 {
-    if (!kiln_glob_has_wildcard(pattern))
-        return list_item(s, pattern, path, path, place, error);
+    if (!kiln_glob_has_wildcard(a->pattern))
+        return list_item(s, a, path, path, error);
     g_autoptr(GPtrArray) followed = kiln_source_match(s->tree, path, false, error);
     if (!followed)
         return false;
     if (followed->len == 0)
         return not_found(s, path, error);
-    return list_item(s, pattern, path, followed->pdata[0], place, error);
+    return list_item(s, a, path, followed->pdata[0], error);
+}
+
+static bool list_argument(KilnCopySource *s, const Argument *a, GError **error)
+{
+    g_autoptr(GPtrArray) matches = kiln_source_match(s->tree, a->pattern, true, error);
+    bool ok = matches != NULL;
+    if (ok && matches->len == 0 && !kiln_glob_has_wildcard(a->pattern))
+        ok = not_found(s, a->pattern, error);
+    for (guint k = 0; ok && k < matches->len; k++)
+        ok = list_match(s, a, matches->pdata[k], error);
+    return ok;
+}
+
+static bool list_with_parents(KilnCopySource *s, const char *source, const KilnPlace *place, GError **error)
+{
+    g_auto(KilnCopyParents) parents = {0};
+    if (!kiln_copy_parents_read(source, &parents, error))
+        return false;
+    const Argument argument = {.pattern = parents.base, .place = place, .others = parents.others};
+    if (!list_argument(s, &argument, error))
+        return false;
+    const KilnCopyItem *last = s->items->len ? s->items->pdata[s->items->len - 1] : NULL;
+    return !parents.required || kiln_manifest_length(last->entries) > 1 || not_found(s, source, error);
 }
 
 static bool match_argument(KilnCopySource *s, guint i, GError **error)
 {
-    const char *pattern = s->step->sources[i];
+    const char *source = s->step->sources[i];
     const KilnPlace *place = &g_array_index(s->step->source_places, KilnPlace, i);
-    g_autoptr(GPtrArray) matches = kiln_source_match(s->tree, pattern, true, error);
-    bool ok = matches != NULL;
-    if (ok && matches->len == 0 && !kiln_glob_has_wildcard(pattern))
-        ok = not_found(s, pattern, error);
-    for (guint k = 0; ok && k < matches->len; k++)
-        ok = list_match(s, pattern, matches->pdata[k], place, error);
+    const Argument argument = {.pattern = source, .place = place};
+    bool ok = s->step->parents ? list_with_parents(s, source, place, error)
+                               : list_argument(s, &argument, error);
     if (!ok)
         kiln_step_prefix_error(s->step, place, error);
     return ok;
@@ -186,9 +198,12 @@ static void feed_items(KilnCopySource *s, KilnHash *key)
         bool directory = n && kiln_manifest_get(item->entries, 0)->type == KILN_TYPE_DIR;
         kiln_hash_string(key, directory ? NULL : item->name);
         kiln_hash_update(key, &n, sizeof n);
-        for (guint k = directory ? 1 : 0; k < n; k++)
-            kiln_entry_feed(kiln_manifest_get(item->entries, k), item->path,
-                            (KilnAppendFunc)kiln_hash_update, key);
+        for (guint k = directory ? 1 : 0; k < n; k++) {
+            const KilnEntry *e = kiln_manifest_get(item->entries, k);
+            const uint8_t implicit = e->implicit;
+            kiln_hash_update(key, &implicit, sizeof implicit);
+            kiln_entry_feed(e, item->path, (KilnAppendFunc)kiln_hash_update, key);
+        }
     }
 }
 

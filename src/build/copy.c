@@ -40,16 +40,10 @@ static void first_free(gpointer data)
 
 static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
 {
-    if (step->parents) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
-                    "%s --parents is not supported yet", step->keyword);
-        kiln_step_prefix_error(step, &step->place, error);
-        return false;
-    }
     kiln_hash_string(key, step->dest);
     kiln_hash_string(key, step->chown);
     kiln_hash_string(key, step->chmod);
-    const uint8_t how[] = {step->add, step->link};
+    const uint8_t how[] = {step->add, step->link, step->parents};
     kiln_hash_update(key, how, sizeof how);
     for (guint i = 0; step->inlines && i < step->inlines->len; i++) {
         const KilnInline *in = &g_array_index(step->inlines, KilnInline, i);
@@ -155,6 +149,19 @@ static bool put_entry(Copy *c, const KilnEntry *e, const char *path, GError **er
     return kiln_layer_writer_put(c->writer, &out, path, -1, error);
 }
 
+/* A directory that is not wanted itself (--parents, --exclude with "!") but leads to what is: one that exists
+ * gets the mode of the source and no more (fsutil copy.go, createParentDirs). */
+static bool put_parent(Copy *c, const KilnEntry *e, const char *path, GError **error)
+{
+    const KilnEntry *there = kiln_layer_writer_lookup(c->writer, path);
+    if (!there || there->type != KILN_TYPE_DIR)
+        return put_entry(c, e, path, error);
+    KilnEntry out = *there;
+    out.mode = e->mode;
+    out.opaque = out.implicit = false;
+    return kiln_layer_writer_put(c->writer, &out, path, -1, error);
+}
+
 static bool copy_tree(Copy *c, const KilnCopyItem *item, GError **error)
 {
     g_autofree char *dest = directory_destination(c, error);
@@ -166,7 +173,7 @@ static bool copy_tree(Copy *c, const KilnCopyItem *item, GError **error)
         if (strlen(e->path) < skip || !*e->path) /* the directory itself: only its content is copied */
             continue;
         g_autofree char *path = join(dest, e->path + skip);
-        if (!put_entry(c, e, path, error))
+        if (!(e->implicit ? put_parent : put_entry)(c, e, path, error))
             return false;
         if (i % 256 == 0 && kiln_cancel_check(c->engine->options->cancel, error))
             return false;

@@ -150,8 +150,6 @@ bool kiln_site_metadata(KilnSite *site, GError **error);
 void kiln_site_append_shell(const KilnSite *site, GPtrArray *argv);
 /* "WORKDIR b" after "WORKDIR /a" is "/a/b"; an absolute path stays as written. g_free(). */
 char *kiln_workdir_join(const KilnConfig *config, const char *path);
-/* Lexically clean and absolute, "/" at the least. g_free(). */
-char *kiln_path_clean(const char *base, const char *path);
 
 /* site.c */
 void kiln_site_history(const KilnSite *site, KilnStep *step, const char *created_by);

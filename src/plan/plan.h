@@ -164,3 +164,6 @@ GPtrArray *kiln_plan_references(const KilnDockerfile *file, const KilnPlanOption
 /* Applies one instruction text of `kiln import --change` ("CMD [\"sh\"]", "ENV A=b") to a config: CMD,
  * ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR, HEALTHCHECK, SHELL. */
 bool kiln_config_change(KilnConfig *config, const char *instruction, GError **error);
+
+/* A path as Docker joins it to a working directory: lexically clean and absolute, "/" at the least. g_free(). */
+char *kiln_path_clean(const char *base, const char *path);

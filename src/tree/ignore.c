@@ -35,12 +35,14 @@ typedef struct {
 
 typedef struct {
     bool exclusion; /* "!" */
+    guint line;     /* of the ignore file, from 1; 0 in a list of patterns */
     char *source;
     char *literals; /* what the literal items point into */
     GArray *items;
 } Pattern;
 
 struct KilnIgnore {
+    char *name;
     GPtrArray *patterns;
 };
 
@@ -58,6 +60,7 @@ void kiln_ignore_free(KilnIgnore *ignore)
     if (!ignore)
         return;
     g_ptr_array_unref(ignore->patterns);
+    g_free(ignore->name);
     g_free(ignore);
 }
 
@@ -173,43 +176,65 @@ static char *normalize_line(const char *line)
     return g_strconcat(invert ? "!" : "", cleaned + absolute, NULL);
 }
 
-/* What patternmatcher makes of that: cleaned once more (so "/!a" is an exclusion too), checked. */
-static bool add_line(KilnIgnore *ignore, const char *line, const char *name, guint number,
-                     GError **error)
+/* Where a pattern stands, for messages: "FILE:LINE", or the name alone of a list that has no lines. */
+static char *place_of(const KilnIgnore *ignore, guint line)
 {
-    g_autofree char *normal = normalize_line(line);
-    g_autofree char *trimmed = normal ? trim(normal) : NULL;
-    if (!trimmed || !*trimmed)
+    return line ? g_strdup_printf("%s:%u", ignore->name, line) : g_strdup(ignore->name);
+}
+
+/* What patternmatcher makes of that: cleaned once more (so "/!a" is an exclusion too), checked. */
+static bool add_pattern(KilnIgnore *ignore, const char *text, guint line, GError **error)
+{
+    g_autofree char *trimmed = trim(text);
+    if (!*trimmed)
         return true;
     g_autofree char *cleaned = clean(trimmed);
+    g_autofree char *place = place_of(ignore, line);
     bool exclusion = cleaned[0] == '!', bad = false;
     if (exclusion && !cleaned[1]) {
         g_set_error(error, KILN_IGNORE_ERROR, 0,
-                    "%s:%u: \"!\" needs a pattern of what not to ignore behind it", name, number);
+                    "%s: \"!\" needs a pattern of what not to ignore behind it", place);
         return false;
     }
     kiln_glob_match(cleaned + exclusion, ".", &bad);
     if (bad) {
         g_set_error(error, KILN_IGNORE_ERROR, 0,
-                    "%s:%u: malformed pattern \"%s\": a '[' that is not closed, an empty or "
+                    "%s: malformed pattern \"%s\": a '[' that is not closed, an empty or "
                     "misplaced range in it, or a '\\' at the end; write '\\[' for the character "
                     "itself",
-                    name, number, cleaned + exclusion);
+                    place, cleaned + exclusion);
         return false;
     }
     Pattern *p = g_new0(Pattern, 1);
     p->exclusion = exclusion;
+    p->line = line;
     p->source = g_strdup(cleaned + exclusion);
     compile(p);
     g_ptr_array_add(ignore->patterns, p);
     return true;
 }
 
+static KilnIgnore *ignore_new(const char *name)
+{
+    KilnIgnore *ignore = g_new(KilnIgnore, 1);
+    ignore->name = g_strdup(name);
+    ignore->patterns = g_ptr_array_new_with_free_func(pattern_free);
+    return ignore;
+}
+
+KilnIgnore *kiln_ignore_new(const char *const *patterns, const char *name, GError **error)
+{
+    g_autoptr(KilnIgnore) ignore = ignore_new(name);
+    for (; *patterns; patterns++)
+        if (!add_pattern(ignore, *patterns, 0, error))
+            return NULL;
+    return g_steal_pointer(&ignore);
+}
+
 KilnIgnore *kiln_ignore_parse(const char *text, gsize size, const char *name, GError **error)
 {
     static const char bom[] = "\xef\xbb\xbf";
-    g_autoptr(KilnIgnore) ignore = g_new(KilnIgnore, 1);
-    ignore->patterns = g_ptr_array_new_with_free_func(pattern_free);
+    g_autoptr(KilnIgnore) ignore = ignore_new(name);
 
     const char *p = text, *end = text + size;
     if (size >= 3 && memcmp(p, bom, 3) == 0)
@@ -224,7 +249,8 @@ KilnIgnore *kiln_ignore_parse(const char *text, gsize size, const char *name, GE
             return NULL;
         }
         g_autofree char *line = g_strndup(p, length);
-        if (!add_line(ignore, line, name, number, error))
+        g_autofree char *pattern = normalize_line(line);
+        if (pattern && !add_pattern(ignore, pattern, number, error))
             return NULL;
         p = newline ? newline + 1 : end;
     }
@@ -416,18 +442,35 @@ static bool pattern_matches(const Pattern *pattern, const Subject *s)
     return run(s, pattern, sets, sets + s->words);
 }
 
-bool kiln_ignore_matches(const KilnIgnore *ignore, const char *path)
+/* The last pattern that matches the path or one of its parents, or NULL. */
+static const Pattern *deciding(const KilnIgnore *ignore, const char *path)
 {
     if (!*path || g_str_equal(path, "."))
-        return false; /* the context itself is never ignored */
+        return NULL; /* the context itself is never ignored */
     Subject s;
     subject_init(&s, path, strlen(path), false);
     for (guint i = ignore->patterns->len; i-- > 0;) {
         const Pattern *pattern = g_ptr_array_index(ignore->patterns, i);
         if (pattern_matches(pattern, &s))
-            return !pattern->exclusion;
+            return pattern;
     }
-    return false;
+    return NULL;
+}
+
+bool kiln_ignore_matches(const KilnIgnore *ignore, const char *path)
+{
+    const Pattern *pattern = deciding(ignore, path);
+    return pattern && !pattern->exclusion;
+}
+
+char *kiln_ignore_explain(const KilnIgnore *ignore, const char *path)
+{
+    const Pattern *pattern = deciding(ignore, path);
+    if (!pattern || pattern->exclusion)
+        return NULL;
+    g_autofree char *place = place_of(ignore, pattern->line);
+    g_autofree char *shown = g_utf8_make_valid(pattern->source, -1);
+    return g_strdup_printf("the pattern \"%s\" (%s)", shown, place);
 }
 
 bool kiln_ignore_prunes(const KilnIgnore *ignore, const char *dir)

@@ -37,6 +37,3 @@ bool kiln_source_ignores(const KilnSource *s, const char *path);
 
 /* Whether an ignored directory holds something that is not. */
 bool kiln_source_any_below(KilnSource *s, const char *dir, bool *any, GError **error);
-
-/* The names in a directory of the source, sorted; NULL on error. */
-GPtrArray *kiln_source_names(KilnSource *s, const char *dir, GError **error);

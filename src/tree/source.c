@@ -197,15 +197,46 @@ struct Excluded {
     Excluded *outer;
     const char *path;
     const Item *item;
+    bool implicit; /* it is the filter that does not want it */
     bool listed;
 };
 
 typedef struct {
     KilnSource *source;
+    const KilnSourceFilter *filter; /* or NULL */
     KilnManifest *out;
     bool digests;
-    GArray *pending; /* of KilnPending */
+    GArray *pending;    /* of KilnPending */
+    GPtrArray *unasked; /* of layers: directories not wanted that lead to the present entry, outer first */
 } Listing;
+
+/* path lies at or below the filter's base. */
+static const char *below_base(const KilnSourceFilter *filter, const char *path)
+{
+    gsize length = strlen(filter->base);
+    return length && path[length] ? path + length + 1 : path + length;
+}
+
+static bool is_wanted(const Listing *l, const char *path)
+{
+    for (guint i = 0; l->filter && i < G_N_ELEMENTS(l->filter->ignores); i++)
+        if (l->filter->ignores[i] &&
+            kiln_ignore_matches(l->filter->ignores[i], below_base(l->filter, path)))
+            return false;
+    return true;
+}
+
+/* Whether nothing below a directory that is not wanted can be wanted. */
+static bool none_wanted_below(const Listing *l, const char *path)
+{
+    for (guint i = 0; l->filter && i < G_N_ELEMENTS(l->filter->ignores); i++) {
+        const KilnIgnore *ignore = l->filter->ignores[i];
+        const char *below = below_base(l->filter, path);
+        if (ignore && kiln_ignore_matches(ignore, below) && kiln_ignore_prunes(ignore, below))
+            return true;
+    }
+    return false;
+}
 
 static bool type_of(mode_t mode, KilnType *type)
 {
@@ -283,18 +314,21 @@ static void list_excluded(Listing *l, Excluded *x)
     list_excluded(l, x->outer);
     x->listed = true;
     (void)list_item(l, x->path, x->item, NULL, NULL); /* a directory: cannot fail */
+    kiln_manifest_get(l->out, kiln_manifest_length(l->out) - 1)->implicit = x->implicit;
 }
 
 static bool list_tree(Listing *l, const char *path, const Item *item, Excluded *outer,
                       GError **error)
 {
     bool ignored = kiln_source_ignores(l->source, path);
-    if (!ignored && !list_item(l, path, item, outer, error))
+    bool wanted = is_wanted(l, path);
+    if (!ignored && wanted && !list_item(l, path, item, outer, error))
         return false;
-    if (!S_ISDIR(item->st.st_mode) || (ignored && kiln_ignore_prunes(l->source->ignore, path)))
+    if (!S_ISDIR(item->st.st_mode) || (ignored && kiln_ignore_prunes(l->source->ignore, path)) ||
+        none_wanted_below(l, path))
         return true;
 
-    Excluded excluded = {.outer = outer, .path = path, .item = item};
+    Excluded excluded = {.outer = outer, .path = path, .item = item, .implicit = !wanted};
     g_autoptr(GPtrArray) items = read_dir(l->source, path, error);
     if (!items)
         return false;
@@ -303,7 +337,8 @@ static bool list_tree(Listing *l, const char *path, const Item *item, Excluded *
         g_autoptr(GString) child_path = path_in(path, child->name);
         if (child_path->len >= PATH_MAX)
             return kiln_source_fail(l->source, error, ENAMETOOLONG, "list", child_path->str);
-        if (!list_tree(l, child_path->str, child, ignored ? &excluded : NULL, error))
+        if (!list_tree(l, child_path->str, child, ignored || !wanted ? &excluded : NULL,
+                       error))
             return false;
     }
     return true;
@@ -343,10 +378,33 @@ static uint32_t group_of(KilnSource *s, guint layer, uint32_t group)
     return GPOINTER_TO_UINT(number);
 }
 
+/* Whether an entry of layers is listed; the directories not wanted that lead to it come first. */
+static bool list_unasked(Listing *l, const KilnEntry *entry)
+{
+    while (l->unasked->len > 0) {
+        const KilnEntry *last = l->unasked->pdata[l->unasked->len - 1];
+        if (kiln_path_within(entry->path, last->path))
+            break;
+        g_ptr_array_set_size(l->unasked, (gint)l->unasked->len - 1);
+    }
+    if (!is_wanted(l, entry->path)) {
+        if (entry->type == KILN_TYPE_DIR)
+            g_ptr_array_add(l->unasked, (gpointer)entry);
+        return false;
+    }
+    for (guint i = 0; i < l->unasked->len; i++) {
+        KilnEntry *e = kiln_manifest_add_copy(l->out, l->unasked->pdata[i], NULL);
+        e->opaque = false;
+        e->implicit = true;
+    }
+    g_ptr_array_set_size(l->unasked, 0);
+    return true;
+}
+
 static bool list_entry(const KilnEntry *entry, guint layer, void *data)
 {
     Listing *l = data;
-    if (entry->type == KILN_TYPE_SOCKET)
+    if (entry->type == KILN_TYPE_SOCKET || !list_unasked(l, entry))
         return true;
     KilnEntry *e = kiln_manifest_add_copy(l->out, entry, NULL);
     e->opaque = false; /* it says something about its own layer only */
@@ -378,8 +436,17 @@ static void sort_from(KilnManifest *m, guint first)
 bool kiln_source_list(KilnSource *s, const char *path, bool digests, KilnManifest *out,
                       GError **error)
 {
+    return kiln_source_list_wanted(s, path, NULL, digests, out, error);
+}
+
+bool kiln_source_list_wanted(KilnSource *s, const char *path, const KilnSourceFilter *filter,
+                             bool digests, KilnManifest *out, GError **error)
+{
     g_autoptr(GArray) pending = g_array_new(FALSE, FALSE, sizeof(KilnPending));
-    Listing l = {.source = s, .out = out, .digests = digests, .pending = pending};
+    g_autoptr(GPtrArray) unasked = g_ptr_array_new();
+    Listing l = {.source = s, .filter = filter, .out = out, .digests = digests};
+    l.pending = pending;
+    l.unasked = unasked;
     guint first = kiln_manifest_length(out);
     if (s->view) {
         if (!kiln_view_lookup(s->view, path, NULL))

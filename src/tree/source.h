@@ -38,6 +38,21 @@ GPtrArray *kiln_source_match(KilnSource *s, const char *pattern, bool wildcards,
 bool kiln_source_list(KilnSource *s, const char *path, bool digests, KilnManifest *out,
                       GError **error);
 
+/* What of a tree is wanted: what none of these lists (NULL: none) excludes; their patterns are matched
+ * against paths relative to `base`, a resolved path, which is wanted itself. */
+typedef struct {
+    const char *base;
+    const KilnIgnore *ignores[2];
+} KilnSourceFilter;
+
+/* As kiln_source_list(), but only what is wanted. A directory that is not but has something below it that
+ * is, comes before that as an `implicit` entry. */
+bool kiln_source_list_wanted(KilnSource *s, const char *path, const KilnSourceFilter *filter,
+                             bool digests, KilnManifest *out, GError **error);
+
+/* The names in a directory (resolved path) of the source, sorted; NULL on error. */
+GPtrArray *kiln_source_names(KilnSource *s, const char *dir, GError **error);
+
 /* Opens the content of a file entry that kiln_source_list() gave. Checks for a directory source
  * that it is still the file that was listed (size, mtime). -1 on error. */
 int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error);

@@ -164,6 +164,8 @@ static const struct {
     {"COPY ab /d/", "COPY a b /d/"},
     {"COPY --from=s a b /d/", "COPY --from=s --exclude=b a /d/"},
     {"COPY --from=s a /d/", "COPY --from=s b /d/"},
+    {"COPY --from=s a /d/", "COPY --from=s --parents a /d/"},
+    {"COPY a /d/", "COPY --parents a /d/"},
     {"COPY --from=s a /d/", "COPY --from=t a /d/"},
     {"COPY --from=s --exclude=a . /d/", "COPY --from=s --exclude=b . /d/"},
     {"COPY <<a /d/\nb\na", "COPY <<a <<b /d/\na\nb"},
@@ -375,6 +377,16 @@ static void test_failure_has_its_place(Place *p, gconstpointer data)
         const char *line, *place, *part;
     } cases[] = {
         {"COPY a missing /d/", "Dockerfile:3:8", "\"missing\" is not in the build context"},
+        {"COPY misssing /d/", "Dockerfile:3:6", "\"misssing\" is not in the build context"},
+        {"COPY sub/Deep/MAIN.c /d/", "Dockerfile:3:6", "did you mean \"sub/deep/main.c\"?"},
+        {"COPY sub/deep/mian.c /d/", "Dockerfile:3:6", "did you mean \"sub/deep/main.c\"?"},
+        {"COPY /main.c /d/", "Dockerfile:3:6", "did you mean \"/sub/deep/main.c\"?"},
+        {"COPY ../outside /d/", "Dockerfile:3:6", "\"../outside\" is outside of the build context"},
+        {"COPY --exclude=sub --parents sub /d/", "Dockerfile:3:30", "\"sub\" is excluded by --exclude"},
+        {"COPY --exclude=[a- a /d/", "Dockerfile:3:1", "--exclude: malformed pattern \"[a-\""},
+        {"COPY --parents sub/[a- /d/", "Dockerfile:3:16", "sub/[a-: malformed pattern"},
+        {"COPY --parents sub/none /d/", "Dockerfile:3:16", "\"sub/none\" is not in the build"},
+        {"COPY --parents sub/./ /d/", "Dockerfile:3:16", "\"sub/./\" leaves nothing to copy"},
         {"FROM scratch\nCOPY --from=s nothing /", "Dockerfile:4:15", "\"nothing\" is not in s"},
         {"COPY --chown=nobody a /", "Dockerfile:3:1", "no user \"nobody\""},
         {"COPY a /a/b/c", "Dockerfile:3:6", "/a: a file"},
@@ -382,6 +394,7 @@ static void test_failure_has_its_place(Place *p, gconstpointer data)
     };
     g_auto(Build) b = {.place = p};
     write_context(p, "a", "1");
+    write_context(p, "sub/deep/main.c", "2");
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *text =
             g_strconcat("FROM scratch AS s\nCOPY a /a\n", cases[i].line, "\n", NULL);

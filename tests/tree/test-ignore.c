@@ -359,6 +359,40 @@ static void test_speed(void)
     g_assert_cmpuint(ignored, ==, 0);
 }
 
+static void test_list(void)
+{
+    const char *patterns[] = {"#a", " b ", "", "/c", "d\ne", "!d\ne/f", NULL};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnIgnore) ignore = kiln_ignore_new(patterns, "--exclude", &error);
+    g_assert_no_error(error);
+    g_assert_true(kiln_ignore_matches(ignore, "#a"));
+    g_assert_true(kiln_ignore_matches(ignore, "b"));
+    g_assert_false(kiln_ignore_matches(ignore, "c")); /* "/c" is no relative path */
+    g_assert_true(kiln_ignore_matches(ignore, "d\ne/g"));
+    g_assert_false(kiln_ignore_matches(ignore, "d\ne/f"));
+    g_assert_false(kiln_ignore_matches(ignore, "e"));
+
+    const char *const bad[] = {"[a-", "!"};
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        const char *one[] = {"x", bad[i], NULL};
+        g_assert_null(kiln_ignore_new(one, "--exclude", &error));
+        g_assert_true(g_str_has_prefix(error->message, "--exclude: "));
+        g_clear_error(&error);
+    }
+}
+
+static void test_explain(void)
+{
+    g_autoptr(KilnIgnore) ignore = parse("# comment\n*.o\n\n!keep.o\nbuild/\n");
+    g_autofree char *object = kiln_ignore_explain(ignore, "a.o");
+    g_assert_cmpstr(object, ==, "the pattern \"*.o\" (.dockerignore:2)");
+    g_autofree char *parent = kiln_ignore_explain(ignore, "build/x/y");
+    g_assert_cmpstr(parent, ==, "the pattern \"build\" (.dockerignore:5)");
+    g_assert_null(kiln_ignore_explain(ignore, "keep.o"));
+    g_assert_null(kiln_ignore_explain(ignore, "other"));
+    g_assert_null(kiln_ignore_explain(ignore, ""));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -375,5 +409,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ignore/pruned-holds-nothing", test_pruned_holds_nothing);
     g_test_add_func("/ignore/long-and-deep-paths", test_long_and_deep_paths);
     g_test_add_func("/ignore/speed", test_speed);
+    g_test_add_func("/ignore/list", test_list);
+    g_test_add_func("/ignore/explain", test_explain);
     return g_test_run();
 }

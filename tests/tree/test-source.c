@@ -257,6 +257,79 @@ static void test_ignored(void)
     scratch_close(&s);
 }
 
+/* What is listed of "" with the filter of these lists ("" for none); implicit entries in parentheses. */
+static char *list_wanted(KilnSource *s, bool digests, const char *base, const char *one,
+                         const char *other)
+{
+    const char *texts[] = {one, other};
+    KilnIgnore *lists[2] = {0};
+    for (guint i = 0; i < 2; i++)
+        if (*texts[i])
+            lists[i] = ignore(texts[i]);
+    KilnSourceFilter filter = {.base = base, .ignores = {lists[0], lists[1]}};
+    g_autoptr(KilnManifest) m = kiln_manifest_new();
+    GError *error = NULL;
+    kiln_source_list_wanted(s, base, &filter, digests, m, &error);
+    g_assert_no_error(error);
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < kiln_manifest_length(m); i++) {
+        const KilnEntry *e = kiln_manifest_get(m, i);
+        g_string_append_printf(text, e->implicit ? "(%s) " : "%s ", *e->path ? e->path : "/");
+        g_assert_true(e->has_digest == (digests && e->type == KILN_TYPE_FILE));
+    }
+    g_clear_pointer(&lists[0], kiln_ignore_free);
+    g_clear_pointer(&lists[1], kiln_ignore_free);
+    return g_string_free(text, FALSE);
+}
+
+static void assert_wanted(KilnSource *s, bool digests)
+{
+    static const struct {
+        const char *base, *one, *other, *expected;
+    } cases[] = {
+        {"", "*\n!src/deep/x.c", "", "/ (src) (src/deep) src/deep/x.c "},
+        {"", "*\n!**/x.c", "", "/ (src) (src/deep) src/deep/x.c "},
+        {"", "*\n!src/deep", "", "/ (src) src/deep src/deep/x.c "},
+        {"", "*\n!src/*.c", "", "/ (src) src/main.c src/util.c "},
+        {"", "*\n!src/*.c", "src/u*", "/ (src) src/main.c "},
+        {"", "*\n!src/*.c", "src", "/ "},
+        {"", "*\n!nothing", "", "/ "},
+        {"", "*", "", "/ "},
+        {"src", "*\n!deep/*", "", "src (src/deep) src/deep/x.c "},
+        {"src", "", "deep\nup\nnotes.txt", "src src/main.c src/util.c "},
+        {"src", "", "*\n!deep/x.c", "src (src/deep) src/deep/x.c "},
+        {"src/main.c", "*\n!x", "main.c", "src/main.c "},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *actual = list_wanted(s, digests, cases[i].base, cases[i].one, cases[i].other);
+        if (strcmp(actual, cases[i].expected) != 0)
+            g_error("case %zu gives “%s”, not “%s”", i, actual, cases[i].expected);
+    }
+}
+
+static void test_wanted(void)
+{
+    Scratch s = context();
+    g_autoptr(KilnSource) x = source(&s, NULL, NULL);
+    assert_wanted(x, true);
+    /* What .dockerignore leaves is there before the filter: its parents are not implicit. */
+    g_autoptr(KilnIgnore) i = ignore("src\n!src/deep\n");
+    g_autoptr(KilnSource) y = source(&s, i, NULL);
+    g_autofree char *by_name = list_wanted(y, true, "", "*\n!src", "");
+    g_assert_cmpstr(by_name, ==, "/ src src/deep src/deep/x.c ");
+    g_autofree char *below = list_wanted(y, true, "", "*\n!src/*/x.c", "");
+    g_assert_cmpstr(below, ==, "/ (src) (src/deep) src/deep/x.c ");
+    scratch_close(&s);
+}
+
+static void test_wanted_of_view(void)
+{
+    g_autoptr(KilnView) v = view();
+    const int fds[2] = {-1, -1};
+    g_autoptr(KilnSource) x = kiln_source_new_view(v, fds, "stage “build”");
+    assert_wanted(x, false);
+}
+
 static void test_device(void)
 {
     if (geteuid() != 0) {
@@ -497,6 +570,8 @@ int main(int argc, char **argv)
     g_test_add_func("/source/match/view", test_match_view);
     g_test_add_func("/source/list", test_list_dir);
     g_test_add_func("/source/ignored", test_ignored);
+    g_test_add_func("/source/wanted/dir", test_wanted);
+    g_test_add_func("/source/wanted/view", test_wanted_of_view);
     g_test_add_func("/source/device", test_device);
     g_test_add_func("/source/unreadable", test_unreadable);
     g_test_add_func("/source/open", test_open);
