@@ -123,25 +123,36 @@ static char *hidden_by(const KilnBuildOptions *o, const char *clean)
     return pattern ? pattern : g_strdup("the ignore file"); /* through a symlink, or all that is in it */
 }
 
+/* Why nothing is copied of a path that is there. */
+static const char *why_nothing(const KilnStep *step, const char *path)
+{
+    const char *pivot = strstr(path, "/./");
+    g_autofree char *kept = kiln_path_clean("/", pivot ? pivot + strlen("/./") : path);
+    if (strcmp(kept, "/") == 0)
+        return "leaves nothing to copy: --parents needs the path of it behind \"/./\" or the root; to copy a "
+               "whole directory, leave --parents out";
+    if (step->excludes)
+        return "is excluded by --exclude";
+    return "is there by a symlink, which --parents does not follow: name what the symlink points to, or "
+           "write \"/./\" behind the symlink";
+}
+
 void kiln_copy_missing(const KilnBuildOptions *options, const KilnStep *step, KilnSource *tree,
                        const char *path, GError **error)
 {
     bool context = step->from.kind == KILN_ORIGIN_CONTEXT;
-    const char *where = context           ? "the build context"
-                        : step->from.name ? step->from.name
-                                          : "the stage";
+    const char *stage = step->from.name ? step->from.name : "the stage";
+    const char *where = context ? "the build context" : stage;
     g_autofree char *plain = kiln_glob_unescape(path);
     g_autofree char *absolute = kiln_path_clean("/", plain);
     const char *clean = absolute + 1;
-    g_autoptr(GString) text = g_string_new(NULL);
     g_autofree char *hidden = context ? hidden_by(options, clean) : NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
     g_string_append_printf(text, "\"%s\" ", path);
-    if (hidden) {
+    if (exists(tree, clean)) {
+        g_string_append(text, why_nothing(step, path));
+    } else if (hidden) {
         g_string_append_printf(text, "is excluded from %s by %s", where, hidden);
-    } else if (exists(tree, clean)) { /* what is wanted of it is not */
-        g_string_append(text, step->excludes ? "is excluded by --exclude"
-                                             : "leaves nothing to copy: COPY --parents needs a path (behind "
-                                               "\"/./\", if there is one); leave --parents out to copy the whole");
     } else if (context && leads_out(path)) {
         g_string_append_printf(text,
                                "is outside of %s: build with a context that holds it (and -f FILE), or "

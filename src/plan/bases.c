@@ -1,6 +1,7 @@
 /* What stages stand on: images, build contexts, scratch and other stages. */
 #include <string.h>
 
+#include "dockerfile/suggest.h"
 #include "plan/plan-private.h"
 #include "remote/reference.h"
 
@@ -25,6 +26,26 @@ void kiln_base_free(KilnBase *b)
     g_free(b);
 }
 
+/* A name that is neither an image nor a stage is often that of a stage, misspelt. */
+static void suggest_stage(const KilnPlanner *p, const char *name, GError **problem)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (guint i = 0; i < p->stages->len; i++) {
+        const KilnStage *s = g_ptr_array_index(p->stages, i);
+        if (s->name)
+            g_ptr_array_add(names, s->name);
+    }
+    g_ptr_array_add(names, NULL);
+    g_autofree char *lower = g_ascii_strdown(name, -1);
+    const char *near = kiln_suggest(lower, (const char *const *)names->pdata, false);
+    if (!near)
+        return;
+    GError *longer = g_error_new((*problem)->domain, (*problem)->code, "%s (did you mean the stage %s?)",
+                                 (*problem)->message, near);
+    g_error_free(*problem);
+    *problem = longer;
+}
+
 static KilnBase *resolve(KilnPlanner *p, const KilnSite *site, const char *name,
                          const char *context, const KilnPlatform *platform, GError **error)
 {
@@ -44,6 +65,8 @@ static KilnBase *resolve(KilnPlanner *p, const KilnSite *site, const char *name,
     KilnResolved *resolved =
         p->options->resolve(context ? context : name, platform, p->options->resolve_data, &problem);
     if (!resolved) {
+        if (!context)
+            suggest_stage(p, name, &problem);
         kiln_site_place_error(site, error, problem, place);
         return NULL;
     }

@@ -387,6 +387,7 @@ static void test_failure_has_its_place(Place *p, gconstpointer data)
         {"COPY --parents sub/[a- /d/", "Dockerfile:3:16", "sub/[a-: malformed pattern"},
         {"COPY --parents sub/none /d/", "Dockerfile:3:16", "\"sub/none\" is not in the build"},
         {"COPY --parents sub/./ /d/", "Dockerfile:3:16", "\"sub/./\" leaves nothing to copy"},
+        {"COPY --parents . /d/", "Dockerfile:3:16", "\".\" leaves nothing to copy"},
         {"FROM scratch\nCOPY --from=s nothing /", "Dockerfile:4:15", "\"nothing\" is not in s"},
         {"COPY --chown=nobody a /", "Dockerfile:3:1", "no user \"nobody\""},
         {"COPY a /a/b/c", "Dockerfile:3:6", "/a: a file"},

@@ -267,6 +267,16 @@ static void test_base_not_there(void)
         g_assert_error(f.error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
         g_assert_true(g_str_has_prefix(f.error->message, "Dockerfile:2:6: missing: not found\n"));
     }
+    static const char *const misspelt[] = {"FROM alpine AS mising\nFROM missing\n",
+                                           "FROM alpine AS Misssing\nFROM alpine\n"
+                                           "COPY --from=missing / /\n"};
+    for (guint i = 0; i < G_N_ELEMENTS(misspelt); i++) {
+        g_auto(Fixture) f = {0};
+        fixture_plan(&f, misspelt[i]);
+        g_assert_error(f.error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+        g_assert_nonnull(strstr(f.error->message, i == 0 ? "(did you mean the stage mising?)"
+                                                         : "(did you mean the stage misssing?)"));
+    }
     g_auto(Fixture) f = {0};
     fixture_plan(&f, "FROM alpine:no:such\n");
     g_assert_nonnull(f.error);
