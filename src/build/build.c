@@ -184,6 +184,8 @@ void kiln_step_feed(const KilnStep *step, KilnHash *key)
     gint64 layer = state ? state->layer : 0;
     kiln_hash_string(key, state ? state->key : NULL);
     kiln_hash_update(key, &layer, sizeof layer);
+    if (step && step->link)
+        kiln_step_feed(step->parent, key); /* whose key says nothing of what it stands on */
 }
 
 static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
@@ -196,7 +198,7 @@ static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GErr
     kiln_hash_string(key, KEY_FORMAT);
     kiln_hash_string(key, step->keyword);
     kiln_hash_string(key, kiln_store_owners(e->options->store) == KILN_OWNERS_REAL ? "real" : "recorded");
-    kiln_step_feed(step->parent, key);
+    kiln_step_feed(step->link ? NULL : step->parent, key);
 
     GError *failure = NULL;
     bool ok = ops->prepare(e, step, key, &prepared, &failure);

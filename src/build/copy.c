@@ -38,6 +38,33 @@ static void first_free(gpointer data)
     g_free(first);
 }
 
+/* The owner that --chown names, in *user; false with error. Nothing is set without --chown. */
+static bool find_owner(KilnEngine *e, const KilnStep *step, KilnUser *user, GError **error)
+{
+    if (!step->chown || !*step->chown)
+        return true;
+    g_autoptr(KilnView) image = kiln_step_view(e, step->parent, error);
+    if (!image)
+        return false;
+    bool ok = kiln_user_lookup(e, step->parent, image, step->chown, true, user, error);
+    if (!ok)
+        kiln_step_prefix_error(step, &step->place, error);
+    return ok;
+}
+
+/* The key of a --link says nothing of the image, but whom that means by a name. */
+static bool feed_owner(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error)
+{
+    KilnUser user = {0};
+    if (!step->link)
+        return true;
+    bool ok = find_owner(e, step, &user, error);
+    kiln_hash_update(key, &user.uid, sizeof user.uid);
+    kiln_hash_update(key, &user.gid, sizeof user.gid);
+    kiln_user_clear(&user);
+    return ok;
+}
+
 static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
 {
     kiln_hash_string(key, step->dest);
@@ -51,6 +78,8 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
         kiln_hash_string(key, in->content);
     }
     kiln_hash_string(key, NULL); /* ends the list */
+    if (!feed_owner(e, step, key, error))
+        return false;
     *prepared = kiln_copy_source_new(e, step, key, error);
     return *prepared != NULL;
 }
@@ -319,18 +348,14 @@ static bool copy_all(Copy *c, GError **error)
     return true;
 }
 
-static bool set_owner(Copy *c, const KilnView *image, GError **error)
+static bool set_owner(Copy *c, GError **error)
 {
-    if (!c->step->chown || !*c->step->chown)
-        return true;
-    KilnUser user;
-    bool ok = kiln_user_lookup(c->engine, c->step->parent, image, c->step->chown, true, &user, error);
-    c->set_owner = true;
+    KilnUser user = {0};
+    bool ok = find_owner(c->engine, c->step, &user, error);
+    c->set_owner = c->step->chown && *c->step->chown;
     c->uid = user.uid;
     c->gid = user.gid;
     kiln_user_clear(&user);
-    if (!ok)
-        kiln_step_prefix_error(c->step, &c->step->place, error);
     return ok;
 }
 
@@ -339,14 +364,13 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
 {
     (void)work;
     (void)task;
-    g_autoptr(KilnView) parent = kiln_step_view(e, step->parent, error);
     /* --link: a layer that would be the same on any other image, so nothing of this one shows in it. */
     g_autoptr(KilnView) below = kiln_step_view(e, step->link ? NULL : step->parent, error);
-    if (!parent || !below)
+    if (!below)
         return NULL;
     Copy c = {.engine = e, .step = step, .source = prepared, .below = below, .upperfd = upperfd};
     c.now = e->options->epoch >= 0 ? e->options->epoch : g_get_real_time() / G_USEC_PER_SEC;
-    if (!set_owner(&c, parent, error))
+    if (!set_owner(&c, error))
         return NULL;
     g_autoptr(KilnLayerWriter) writer = kiln_layer_writer_new(
         below, upperfd, kiln_store_owners(e->options->store), c.uid, c.gid, c.now);

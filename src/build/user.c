@@ -114,6 +114,8 @@ bool kiln_user_lookup(KilnEngine *e, const KilnStep *step, const KilnView *view,
     }
     Databases db = {passwd, group};
     bool ok = lookup_user(&db, *parts[0] ? parts[0] : "0", uid_is_gid, out, error);
+    if (ok && parts[1] && !*parts[1] && uid_is_gid)
+        out->gid = 0; /* "app:" is no login group, but group 0, to BuildKit's COPY */
     if (ok && parts[1] && *parts[1]) {
         ok = lookup_group(&db, parts[1], &out->gid, error);
         g_array_set_size(out->groups, 0); /* a group that is named stands for all, as in runc */

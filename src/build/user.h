@@ -12,6 +12,6 @@ void kiln_user_clear(KilnUser *u);
 
 /* "name", "uid", "name:group", "uid:gid" … NULL or "" is root. Docker's rules: a name must exist; a uid
  * without group has the group of its passwd entry, else `uid_is_gid` decides between the uid (--chown) and
- * 0 (USER). */
+ * 0 (USER). "name:" is the same but with --chown: group 0. */
 bool kiln_user_lookup(KilnEngine *e, const KilnStep *step, const KilnView *view, const char *text,
                       bool uid_is_gid, KilnUser *out, GError **error);

@@ -148,7 +148,8 @@ static bool read_flags(const KilnSite *site, KilnStep *step, GError **error)
         return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT,
                               kiln_site_flag(site, "checksum"),
                               "%s --checksum is for one URL or git source", step->keyword);
-    step->link = kiln_instruction_flag_on(i, "link");
+    /* with --chmod it stands on what is there, as in BuildKit (dockerfile2llb/convert_copy.go) */
+    step->link = kiln_instruction_flag_on(i, "link") && !step->chmod;
     step->parents = kiln_instruction_flag_on(i, "parents");
     step->add = i->kind == KILN_INST_ADD &&
                 (!kiln_instruction_flag(i, "unpack") || kiln_instruction_flag_on(i, "unpack"));

@@ -96,7 +96,7 @@ struct KilnStep {
     char *chown;       /* expanded, or NULL */
     char *chmod;       /* expanded, or NULL: "755", "0644", "u+x" */
     GArray *inlines;   /* KilnInline */
-    bool link;
+    bool link;         /* --link, that counts: the layer is made on nothing, and is the same on any parent */
     bool parents;      /* --parents */
     char **excludes;   /* --exclude patterns, or NULL */
 

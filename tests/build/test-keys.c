@@ -347,6 +347,45 @@ static void test_built_bases(Place *p, gconstpointer data)
     }
 }
 
+/* COPY --link is the same on any base: what stands on it is not. */
+static void test_link(Place *p, gconstpointer data)
+{
+    (void)data;
+    static const struct {
+        const char *copy;
+        bool cached;
+    } cases[] = {
+        {"COPY a /d/", false},
+        {"COPY --link a /d/", true},
+        {"COPY --link=true --chown=1:2 a /e/", true},
+        {"COPY --link --chmod=700 a /d/", false},
+        {"COPY --link --chown=me a /d/", false}, /* another number on each base */
+        {"COPY --link --chown=same a /d/", true},
+    };
+    g_auto(Build) b = {.place = p, .record = true};
+    for (guint i = 0; i < 2; i++) {
+        g_autofree char *name = g_strdup_printf("base:%u", i);
+        g_autofree char *text =
+            g_strdup_printf("FROM scratch\nCOPY <<passwd /etc/\nme:x:%u:5::/:\nsame:x:7:7::/:\npasswd\n", i);
+        build_well(&b, text);
+        g_assert_true(kiln_image_tag(p->store, b.built->id, name, NULL));
+    }
+    write_context(p, "a", "1");
+    for (guint c = 0; c < G_N_ELEMENTS(cases); c++) {
+        for (guint i = 0; i < 2; i++) {
+            g_test_message("%s on %u", cases[c].copy, i);
+            g_autofree char *text =
+                g_strdup_printf("FROM base:%u\n%s\nWORKDIR /w\n", i, cases[c].copy);
+            build_well(&b, text);
+            g_assert_true(is_cached(&b, "COPY") == (i > 0 && cases[c].cached));
+            g_assert_false(is_cached(&b, "WORKDIR"));
+            build_well(&b, text);
+            g_assert_true(is_cached(&b, "COPY"));
+            g_assert_true(is_cached(&b, "WORKDIR"));
+        }
+    }
+}
+
 /* An image that is not asked for is not recorded; its layers are. */
 static void test_records(Place *p, gconstpointer data)
 {
@@ -468,6 +507,7 @@ int main(int argc, char **argv)
     ADD("no-cache", test_no_cache);
     ADD("new-children", test_a_step_that_ran_again_has_new_children);
     ADD("built-bases", test_built_bases);
+    ADD("link", test_link);
     ADD("records", test_records);
     ADD("failure-place", test_failure_has_its_place);
     ADD("failure-among-many", test_failure_among_many);

@@ -111,6 +111,8 @@ static void test_owner(Place *p, gconstpointer data)
         {"1000", 1000, 1000, "1000 10 44", "/home/app"},
         {"4321", 4321, 4321, "4321", NULL},
         {"4321:0", 4321, 0, "0", NULL},
+        {"app:", 1000, 0, "0 10 44", "/home/app"}, /* as in BuildKit */
+        {"4321:", 4321, 0, "0", NULL},
         {"0:wheel", 0, 10, "10", "/root"},
     };
     gint64 layer = make_layer(p, "etc/passwd", PASSWD, "etc/group", GROUP, NULL);

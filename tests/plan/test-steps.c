@@ -162,7 +162,8 @@ static void test_copy(void)
     fixture_good(&f, "FROM app\nARG U=me\n"
                      "COPY --chown=$U:1 --chmod=0755 --link --exclude=*.o --exclude=tmp [\"a\", "
                      "\"b c\", \"d*/\", \"/dest/\"]\n"
-                     "ADD x.tar /\nADD --unpack=false y.tar /\n");
+                     "ADD x.tar /\nADD --unpack=false y.tar /\n"
+                     "COPY --link --parents --chown=$U a/./b /d\n");
     const KilnStep *copy = step(&f, 1);
     g_assert_cmpint(copy->kind, ==, KILN_STEP_COPY);
     g_assert_cmpint(copy->from.kind, ==, KILN_ORIGIN_CONTEXT);
@@ -173,7 +174,7 @@ static void test_copy(void)
     g_assert_cmpuint(g_array_index(copy->source_places, KilnPlace, 0).line, ==, 3);
     g_assert_cmpstr(copy->chown, ==, "me:1");
     g_assert_cmpstr(copy->chmod, ==, "0755");
-    g_assert_true(copy->link);
+    g_assert_false(copy->link); /* not with --chmod */
     g_assert_false(copy->parents);
     g_assert_false(copy->add);
     g_assert_cmpstr(copy->excludes[1], ==, "tmp");
@@ -184,6 +185,11 @@ static void test_copy(void)
     g_assert_cmpstr(step(&f, 2)->created_by, ==, "ADD x.tar / # buildkit");
     g_assert_false(step(&f, 3)->add);
     g_assert_null(step(&f, 3)->excludes);
+    const KilnStep *linked = step(&f, 4);
+    g_assert_true(linked->link);
+    g_assert_true(linked->parents);
+    g_assert_cmpstr(linked->sources[0], ==, "a/./b");
+    g_assert_cmpstr(linked->created_by, ==, "COPY --parents --chown=me a/./b /d # buildkit");
 }
 
 static void test_copy_heredoc(void)
