@@ -103,6 +103,7 @@ b/c/soft 777 7:8" ]
 
 @test "--parents is cached, and is not taken for a plain COPY" {
     a_context a/b c
+    fresh_store ranged busybox=busybox:latest
     built ranged <<<$'FROM busybox\nCOPY --parents a/b /d/\n'
     run built ranged <<<$'FROM busybox\nCOPY --parents a/b /d/\n'
     is_cached "COPY --parents"
@@ -126,9 +127,10 @@ top 644 0:0" ]
 }
 
 refused() { # DOCKERFILE: the error, without the quoted line
-    run built ranged <<<"$1"
+    run built ranged --pull=never <<<"$1"
     [ "$status" -eq 1 ]
     error=$(grep -m1 '^ERROR: ' <<<"$output")
+    echo "$error"
 }
 
 @test "a source that is not there: why, and what was meant" {
@@ -152,6 +154,24 @@ refused() { # DOCKERFILE: the error, without the quoted line
     [[ $error == *'Dockerfile:3:17: "/bin/sj" is not in one' ]]
     refused $'FROM busybox AS one\nFROM busybox\nCOPY --from=one /etc/passwdd /'
     [[ $error == *'did you mean "/etc/passwd"?' ]]
+}
+
+@test "a stage that is misspelt is suggested" {
+    a_context x
+    refused $'FROM busybox AS Builder\nFROM busybox\nCOPY --from=biulder /bin/sh /x'
+    [[ $error == *'Dockerfile:3:6: '*biulder*'(did you mean the stage builder?)' ]]
+    refused $'FROM busybox AS builder\nFROM bulder'
+    [[ $error == *'Dockerfile:2:6: '*'(did you mean the stage builder?)' ]]
+    built ranged <<<$'FROM busybox AS Builder\nFROM busybox\nCOPY --from=BUILDER /bin/sh /x'
+    [ -f "$rootfs/x" ]
+}
+
+@test "--exclude: malformed patterns are refused before anything runs" {
+    a_context x
+    refused $'FROM busybox\nRUN false\nCOPY --link --exclude=ok --exclude=[a- x /'
+    [[ $error == *'Dockerfile:3:26: --exclude: malformed pattern "[a-"'* ]]
+    refused $'FROM busybox\nADD --exclude=! x /'
+    [[ $error == *'Dockerfile:2:5: --exclude: "!" needs a pattern'* ]]
 }
 
 @test "--parents: arguments that name nothing are refused" {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "plan/plan-private.h"
+#include "tree/ignore.h"
 
 /* Octal up to 07777, or a symbolic mode as of chmod(1): "u=rwX,go=rX". */
 static bool valid_chmod(const char *text)
@@ -129,6 +130,21 @@ static bool flag_word(const KilnSite *site, const char *flag, char **value, GErr
     return true;
 }
 
+static bool read_excludes(const KilnSite *site, KilnStep *step, GError **error)
+{
+    g_autoptr(GPtrArray) excludes = kiln_instruction_flags(site->instruction, "exclude");
+    if (excludes->len == 0)
+        return true;
+    g_ptr_array_add(excludes, NULL);
+    step->excludes = g_strdupv((char **)excludes->pdata);
+    GError *malformed = NULL;
+    g_autoptr(KilnIgnore) parsed =
+        kiln_ignore_new((const char *const *)step->excludes, "--exclude", &malformed);
+    if (!parsed)
+        kiln_site_place_error(site, error, malformed, kiln_site_flag(site, "exclude"));
+    return parsed != NULL;
+}
+
 static bool read_flags(const KilnSite *site, KilnStep *step, GError **error)
 {
     const KilnInstruction *i = site->instruction;
@@ -153,12 +169,7 @@ static bool read_flags(const KilnSite *site, KilnStep *step, GError **error)
     step->parents = kiln_instruction_flag_on(i, "parents");
     step->add = i->kind == KILN_INST_ADD &&
                 (!kiln_instruction_flag(i, "unpack") || kiln_instruction_flag_on(i, "unpack"));
-    g_autoptr(GPtrArray) excludes = kiln_instruction_flags(i, "exclude");
-    if (excludes->len > 0) {
-        g_ptr_array_add(excludes, NULL);
-        step->excludes = g_strdupv((char **)excludes->pdata);
-    }
-    return true;
+    return read_excludes(site, step, error);
 }
 
 static char *created_by(const KilnStep *step, const char *dest)

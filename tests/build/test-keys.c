@@ -422,7 +422,6 @@ static void test_failure_has_its_place(Place *p, gconstpointer data)
         {"COPY /main.c /d/", "Dockerfile:3:6", "did you mean \"/sub/deep/main.c\"?"},
         {"COPY ../outside /d/", "Dockerfile:3:6", "\"../outside\" is outside of the build context"},
         {"COPY --exclude=sub --parents sub /d/", "Dockerfile:3:30", "\"sub\" is excluded by --exclude"},
-        {"COPY --exclude=[a- a /d/", "Dockerfile:3:1", "--exclude: malformed pattern \"[a-\""},
         {"COPY --parents sub/[a- /d/", "Dockerfile:3:16", "sub/[a-: malformed pattern"},
         {"COPY --parents sub/none /d/", "Dockerfile:3:16", "\"sub/none\" is not in the build"},
         {"COPY --parents sub/./ /d/", "Dockerfile:3:16", "\"sub/./\" leaves nothing to copy"},
