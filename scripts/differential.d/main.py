@@ -97,6 +97,8 @@ class Tool:
         status, text = self.run(
             *self.building, "-o", f"type=oci,dest={out}", *self.build_arguments(case, contexts), check=False
         )
+        if "OCI exporter is not supported" in text:
+            sys.exit('docker needs the containerd image store: {"features": {"containerd-snapshotter": true}}')
         try:
             return (image.Image(out) if status == 0 else None), text
         finally:

@@ -11,7 +11,8 @@ enum {
     MOST_NAMES = 5000,  /* that are looked through for a file of the same name elsewhere */
 };
 
-/* --- What is there instead ------------------------------------------------------------------------------ */
+/* --- What is there instead
+ * ------------------------------------------------------------------------------ */
 
 static char *join(const char *dir, const char *name)
 {
@@ -90,7 +91,8 @@ static char *suggestion(KilnSource *tree, const char *path)
     return same_name_elsewhere(tree, name);
 }
 
-/* --- Why it is not there -------------------------------------------------------------------------------- */
+/* --- Why it is not there
+ * -------------------------------------------------------------------------------- */
 
 static bool leads_out(const char *path)
 {
@@ -120,7 +122,8 @@ static char *hidden_by(const KilnBuildOptions *o, const char *clean)
     if (!is_hidden(o, clean))
         return NULL;
     char *pattern = kiln_ignore_explain(o->ignore, clean);
-    return pattern ? pattern : g_strdup("the ignore file"); /* through a symlink, or all that is in it */
+    return pattern ? pattern
+                   : g_strdup("the ignore file"); /* through a symlink, or all that is in it */
 }
 
 /* Why nothing is copied of a path that is there. */
@@ -129,11 +132,13 @@ static const char *why_nothing(const KilnStep *step, const char *path)
     const char *pivot = strstr(path, "/./");
     g_autofree char *kept = kiln_path_clean("/", pivot ? pivot + strlen("/./") : path);
     if (strcmp(kept, "/") == 0)
-        return "leaves nothing to copy: --parents needs the path of it behind \"/./\" or the root; to copy a "
+        return "leaves nothing to copy: --parents needs the path of it behind \"/./\" or the root; "
+               "to copy a "
                "whole directory, leave --parents out";
     if (step->excludes)
         return "is excluded by --exclude";
-    return "is there by a symlink, which --parents does not follow: name what the symlink points to, or "
+    return "is there by a symlink, which --parents does not follow: name what the symlink points "
+           "to, or "
            "write \"/./\" behind the symlink";
 }
 
@@ -154,15 +159,17 @@ void kiln_copy_missing(const KilnBuildOptions *options, const KilnStep *step, Ki
     } else if (hidden) {
         g_string_append_printf(text, "is excluded from %s by %s", where, hidden);
     } else if (context && leads_out(path)) {
-        g_string_append_printf(text,
-                               "is outside of %s: build with a context that holds it (and -f FILE), or "
-                               "give its directory a name with --build-context NAME=DIR and use --from=NAME",
-                               where);
+        g_string_append_printf(
+            text,
+            "is outside of %s: build with a context that holds it (and -f FILE), or "
+            "give its directory a name with --build-context NAME=DIR and use --from=NAME",
+            where);
     } else {
         g_autofree char *near = suggestion(tree, clean);
         g_string_append_printf(text, "is not in %s", where);
         if (near)
             g_string_append_printf(text, "; did you mean \"%s%s\"?", *path == '/' ? "/" : "", near);
     }
-    g_set_error_literal(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, text->str);
+    g_autofree char *valid = g_utf8_make_valid(text->str, (gssize)text->len);
+    g_set_error_literal(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, valid);
 }

@@ -1,5 +1,6 @@
-/* BuildKit (dockerfile2llb/convert_copy.go, dispatchCopy) copies the directory before the pivot with the rest
- * as an include pattern of moby/patternmatcher. An ignore list says the same: all but that pattern. */
+/* BuildKit (dockerfile2llb/convert_copy.go, dispatchCopy) copies the directory before the pivot
+ * with the rest as an include pattern of moby/patternmatcher. An ignore list says the same: all but
+ * that pattern. */
 #include "build/copy-parents.h"
 
 #include "plan/plan.h"
@@ -17,7 +18,8 @@ bool kiln_copy_parents_read(const char *source, KilnCopyParents *out, GError **e
     /* A pivot at the end leaves nothing that could be named: nothing is copied, as in BuildKit. */
     const char *patterns[] = {"*", clean[1] ? wanted : NULL, NULL};
 
-    *out = (KilnCopyParents){.base = pivot ? g_strndup(source, (gsize)(pivot - source)) : g_strdup("/")};
+    *out = (KilnCopyParents){.base = pivot ? g_strndup(source, (gsize)(pivot - source))
+                                           : g_strdup("/")};
     out->required = !kiln_glob_has_wildcard(out->base) && !kiln_glob_has_wildcard(clean);
     out->others = kiln_ignore_new(patterns, source, error);
     return out->others != NULL;

@@ -176,7 +176,7 @@ static char *normalize_line(const char *line)
     return g_strconcat(invert ? "!" : "", cleaned + absolute, NULL);
 }
 
-/* Where a pattern stands, for messages: "FILE:LINE", or the name alone of a list that has no lines. */
+/* Where a pattern stands, for messages: "FILE:LINE", or the name of a list that has no lines. */
 static char *place_of(const KilnIgnore *ignore, guint line)
 {
     return line ? g_strdup_printf("%s:%u", ignore->name, line) : g_strdup(ignore->name);

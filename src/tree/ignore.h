@@ -12,8 +12,8 @@ GQuark kiln_ignore_error_quark(void);
 /* Parses the text of an ignore file (comments, blank lines, BOM, CRLF, leading and trailing slashes
  * as Docker does). name is for error messages: "file:line: …". NULL on a malformed pattern. */
 KilnIgnore *kiln_ignore_parse(const char *text, gsize size, const char *name, GError **error);
-/* The same of patterns that stand for themselves (--exclude): no comments, and a leading slash stays.
- * name is for error messages. NULL on a malformed pattern. */
+/* The same of patterns that stand for themselves (--exclude): no comments, and a leading slash
+ * stays. name is for error messages. NULL on a malformed pattern. */
 KilnIgnore *kiln_ignore_new(const char *const *patterns, const char *name, GError **error);
 void kiln_ignore_free(KilnIgnore *ignore);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnIgnore, kiln_ignore_free)
@@ -22,8 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnIgnore, kiln_ignore_free)
  * matches it or one of its parents decides. Thread-safe. */
 bool kiln_ignore_matches(const KilnIgnore *ignore, const char *path);
 
-/* For a message why a path is excluded: the pattern that decides, and where it stands. NULL if it is not
- * excluded. */
+/* For a message why a path is excluded: the pattern that decides, and where it stands. NULL if it is
+ * not excluded. */
 char *kiln_ignore_explain(const KilnIgnore *ignore, const char *path);
 
 /* Whether an excluded directory can be skipped whole: no "!" pattern could match below it. */

@@ -207,7 +207,7 @@ typedef struct {
     KilnManifest *out;
     bool digests;
     GArray *pending;    /* of KilnPending */
-    GPtrArray *unasked; /* of layers: directories not wanted that lead to the present entry, outer first */
+    GPtrArray *unasked; /* of layers: directories not wanted that lead to the entry, outer first */
 } Listing;
 
 /* path lies at or below the filter's base. */

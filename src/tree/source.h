@@ -38,15 +38,15 @@ GPtrArray *kiln_source_match(KilnSource *s, const char *pattern, bool wildcards,
 bool kiln_source_list(KilnSource *s, const char *path, bool digests, KilnManifest *out,
                       GError **error);
 
-/* What of a tree is wanted: what none of these lists (NULL: none) excludes; their patterns are matched
- * against paths relative to `base`, a resolved path, which is wanted itself. */
+/* What of a tree is wanted: what none of these lists (NULL: none) excludes; their patterns are
+ * matched against paths relative to `base`, a resolved path, which is wanted itself. */
 typedef struct {
     const char *base;
     const KilnIgnore *ignores[2];
 } KilnSourceFilter;
 
-/* As kiln_source_list(), but only what is wanted. A directory that is not but has something below it that
- * is, comes before that as an `implicit` entry. */
+/* As kiln_source_list(), but only what is wanted. A directory that is not but has something below it
+ * that is, comes before that as an `implicit` entry. */
 bool kiln_source_list_wanted(KilnSource *s, const char *path, const KilnSourceFilter *filter,
                              bool digests, KilnManifest *out, GError **error);
 
