@@ -4,8 +4,7 @@
 #include "tree/ignore.h"
 
 typedef struct {
-    char *base; /* the directory that is copied from, wildcards allowed: "/" or what is before "/./"
-                 */
+    char *base;         /* copied from, may have wildcards: "/", or what is before "/./" */
     KilnIgnore *others; /* excludes all that lies below it but for what the argument names */
     bool required;      /* there is no wildcard in the argument: what it names must exist */
 } KilnCopyParents;

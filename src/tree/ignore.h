@@ -22,8 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnIgnore, kiln_ignore_free)
  * matches it or one of its parents decides. Thread-safe. */
 bool kiln_ignore_matches(const KilnIgnore *ignore, const char *path);
 
-/* For a message why a path is excluded: the pattern that decides, and where it stands. NULL if it is
- * not excluded. */
+/* For a message why a path is excluded: the pattern that decides, and where it stands. NULL if it
+ * is not excluded. */
 char *kiln_ignore_explain(const KilnIgnore *ignore, const char *path);
 
 /* Whether an excluded directory can be skipped whole: no "!" pattern could match below it. */

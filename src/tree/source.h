@@ -45,8 +45,8 @@ typedef struct {
     const KilnIgnore *ignores[2];
 } KilnSourceFilter;
 
-/* As kiln_source_list(), but only what is wanted. A directory that is not but has something below it
- * that is, comes before that as an `implicit` entry. */
+/* As kiln_source_list(), but only what is wanted. A directory that is not but has something
+ * below it that is, comes before that as an `implicit` entry. */
 bool kiln_source_list_wanted(KilnSource *s, const char *path, const KilnSourceFilter *filter,
                              bool digests, KilnManifest *out, GError **error);
 
