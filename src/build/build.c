@@ -28,7 +28,7 @@ static const KilnStepKindOps *ops_of(KilnStepKind kind)
     }
 }
 
-static void state_free(KilnState *s)
+void kiln_state_free(KilnState *s)
 {
     if (!s)
         return;
@@ -37,7 +37,7 @@ static void state_free(KilnState *s)
     g_free(s);
 }
 
-static KilnState *state_new(const KilnStep *parent)
+KilnState *kiln_state_new(const KilnStep *parent)
 {
     KilnState *s = g_new0(KilnState, 1);
     s->chain = g_array_new(FALSE, FALSE, sizeof(gint64));
@@ -58,14 +58,11 @@ static void feed_base_layer(KilnStore *store, gint64 layer, KilnHash *key)
         kiln_hash_update(key, &layer, sizeof layer);
 }
 
-static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
+bool kiln_step_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
 {
-    KilnTask *task = kiln_task_start(e->options->emitter, step->name);
     g_autoptr(KilnImage) image = kiln_image_lookup(e->options->store, step->image_id, error);
-    if (!image) {
-        kiln_task_end(task, KILN_VERDICT_ERROR, NULL);
+    if (!image)
         return false;
-    }
     g_array_append_vals(state->chain, image->chain, image->n_chain);
     g_autoptr(KilnHash) key = kiln_hash_new();
     kiln_hash_string(key, KEY_FORMAT);
@@ -73,8 +70,16 @@ static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **e
     for (guint i = 0; i < image->n_chain; i++)
         feed_base_layer(e->options->store, image->chain[i], key);
     state->key = kiln_hash_finish_text(key);
-    kiln_task_end(task, KILN_VERDICT_CACHED, NULL); /* the store has it, whoever brought it there */
     return true;
+}
+
+static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
+{
+    KilnTask *task = kiln_task_start(e->options->emitter, step->name);
+    bool ok = kiln_step_from(e, step, state, error);
+    /* the store has it, whoever brought it there */
+    kiln_task_end(task, ok ? KILN_VERDICT_CACHED : KILN_VERDICT_ERROR, NULL);
+    return ok;
 }
 
 /* What a key came to in this build. */
@@ -188,26 +193,34 @@ void kiln_step_feed(const KilnStep *step, KilnHash *key)
         kiln_step_feed(step->parent, key); /* whose key says nothing of what it stands on */
 }
 
-static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
+bool kiln_step_key(KilnEngine *e, KilnStep *step, KilnState *state, gpointer *prepared, GError **error)
 {
-    const KilnStepKindOps *ops = ops_of(step->kind);
-    KilnTask *task = kiln_task_start(e->options->emitter, step->name);
-    gpointer prepared = NULL;
-
     g_autoptr(KilnHash) key = kiln_hash_new();
     kiln_hash_string(key, KEY_FORMAT);
     kiln_hash_string(key, step->keyword);
     kiln_hash_string(key, kiln_store_owners(e->options->store) == KILN_OWNERS_REAL ? "real" : "recorded");
     kiln_step_feed(step->link ? NULL : step->parent, key);
+    if (!ops_of(step->kind)->prepare(e, step, key, prepared, error))
+        return false;
+    state->key = kiln_hash_finish_text(key);
+    return true;
+}
 
-    GError *failure = NULL;
-    bool ok = ops->prepare(e, step, key, &prepared, &failure);
-    if (ok) {
-        state->key = kiln_hash_finish_text(key);
-        ok = resolve_layer(e, step, state, prepared, task, &failure);
-    }
+void kiln_step_release(const KilnStep *step, gpointer prepared)
+{
+    const KilnStepKindOps *ops = ops_of(step->kind);
     if (prepared && ops->release)
         ops->release(prepared);
+}
+
+static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
+{
+    KilnTask *task = kiln_task_start(e->options->emitter, step->name);
+    gpointer prepared = NULL;
+    GError *failure = NULL;
+    bool ok = kiln_step_key(e, step, state, &prepared, &failure) &&
+              resolve_layer(e, step, state, prepared, task, &failure);
+    kiln_step_release(step, prepared);
     if (!ok) {
         kiln_task_end(task, kiln_verdict_of(failure), failure->message);
         g_propagate_error(error, failure);
@@ -261,7 +274,7 @@ static KilnStep *run_one(KilnEngine *e, KilnStep *step)
     bool go = !e->error;
     g_mutex_unlock(&e->lock);
 
-    KilnState *state = state_new(step->parent);
+    KilnState *state = kiln_state_new(step->parent);
     bool ok = go && (step->kind == KILN_STEP_FROM ? run_from(e, step, state, &error)
                                                   : run_layer_step(e, step, state, &error));
     if (ok && state->executed && feeds_target(e->options->plan, step))
@@ -319,7 +332,7 @@ static int index_directory(KilnStore *store)
     return kiln_open_beneath(kiln_store_fd(store), "index", O_RDONLY | O_DIRECTORY);
 }
 
-static void open_index(KilnEngine *e)
+void kiln_engine_open_index(KilnEngine *e)
 {
     struct stat st;
     if (!e->options->context || stat(e->options->context, &st) < 0)
@@ -358,7 +371,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     e.workers = g_thread_pool_new(run_chain, &e, (gint)jobs, FALSE, NULL);
     e.digesters = g_thread_pool_new(kiln_build_digest_ahead, &e, (gint)g_get_num_processors(), FALSE, NULL);
     e.sweepers = g_thread_pool_new(sweep, NULL, 1, FALSE, NULL);
-    open_index(&e);
+    kiln_engine_open_index(&e);
 
     KilnBuilt *built = NULL;
     bool ok = run_steps(&e, error);
@@ -370,7 +383,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
 
     for (guint i = 0; i < steps->len; i++) {
         KilnStep *step = steps->pdata[i];
-        g_clear_pointer((KilnState **)&step->state, state_free);
+        g_clear_pointer((KilnState **)&step->state, kiln_state_free);
     }
     g_clear_pointer(&e.etc, kiln_etc_free);
     g_free(e.waiting_for);

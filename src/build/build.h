@@ -43,6 +43,26 @@ typedef struct {
 void kiln_built_free(KilnBuilt *b);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnBuilt, kiln_built_free)
 
+/* What a build would make of a step. */
+typedef enum {
+    KILN_FORESEEN_STORED,  /* FROM: the store has the image */
+    KILN_FORESEEN_ABSENT,  /* FROM: it does not */
+    KILN_FORESEEN_CACHED,
+    KILN_FORESEEN_MISS,    /* it would be executed */
+    KILN_FORESEEN_UNKNOWN, /* that depends on what a step that would be executed comes to */
+    KILN_FORESEEN_ERROR,   /* the build would fail here */
+} KilnForeseen;
+typedef struct {
+    KilnForeseen verdict;
+    char *key;        /* NULL: not known */
+    guint depends_on; /* UNKNOWN: index of a step below it that is ABSENT, MISS or ERROR */
+    char *problem;    /* ERROR: a message with its place */
+} KilnForesight;
+
+/* Looks ahead: a KilnForesight for each step of the plan, by index. The store may be NULL (then there are no keys),
+ * or one for reading; `run` and `emitter` are not used. Nothing is executed, fetched or written. g_array_unref(). */
+GArray *kiln_build_foresee(const KilnBuildOptions *options);
+
 /* Runs the plan; the image that is recorded has no name yet. Steps that were done before a failure stay
  * cached. */
 KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error);

@@ -224,7 +224,7 @@ KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, KilnHash *ke
     s->engine = e;
     s->step = step;
     bool host = on_host(step);
-    bool ok = parse_excludes(s, error) && (host ? open_directory(s, error) : open_layers(s, error));
+    bool ok = parse_excludes(s, error) && (host ? open_directory(s, error) : e->dry || open_layers(s, error));
     if (!ok)
         kiln_step_prefix_error(step, &step->place, error);
     if (ok && host) {

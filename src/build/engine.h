@@ -24,6 +24,7 @@ typedef struct {
 
     GMutex lock;
     GCond changed;         /* signalled at the end of every step */
+    bool dry;              /* keys alone are wanted: nothing is executed, fetched or written */
     GHashTable *outcomes;  /* by key: what build.c knows of it */
     guint *waiting_for;    /* by step index: how many needed steps are not done */
     guint unfinished;      /* steps that are not done */
@@ -60,6 +61,18 @@ KilnView *kiln_step_view(KilnEngine *e, const KilnStep *step, GError **error);
 /* A small text file of it, symlinks followed inside; NULL without error if there is none. */
 char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *view, const char *path,
                           GError **error);
+
+/* build.c, for those that look ahead (foresee.c). */
+KilnState *kiln_state_new(const KilnStep *parent);
+void kiln_state_free(KilnState *s);
+/* Key and chain of a FROM. */
+bool kiln_step_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error);
+/* Key of any other step, whose needed steps have their state. *prepared: for execute; free it with
+ * kiln_step_release(), also after an error. */
+bool kiln_step_key(KilnEngine *e, KilnStep *step, KilnState *state, gpointer *prepared, GError **error);
+void kiln_step_release(const KilnStep *step, gpointer prepared);
+/* What is known of the context's files from earlier builds. */
+void kiln_engine_open_index(KilnEngine *e);
 
 /* Puts "FILE:LINE:COLUMN: " and the quoted line around *error, which must be set. */
 void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError **error);

@@ -29,6 +29,7 @@ json_object *kiln_operation_build(KilnOperation *op, GError **error);
 json_object *kiln_operation_check(KilnOperation *op, GError **error);
 json_object *kiln_operation_import(KilnOperation *op, GError **error);
 json_object *kiln_operation_load(KilnOperation *op, GError **error);
+json_object *kiln_operation_plan(KilnOperation *op, GError **error);
 json_object *kiln_operation_pull(KilnOperation *op, GError **error);
 json_object *kiln_operation_save(KilnOperation *op, GError **error);
 json_object *kiln_operation_images(KilnOperation *op, GError **error);

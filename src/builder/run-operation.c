@@ -27,6 +27,7 @@ static const Entry operations[] = {
     {"check", kiln_operation_check, .reads = true},
     {"import", kiln_operation_import},
     {"load", kiln_operation_load},
+    {"plan", kiln_operation_plan, .reads = true},
     {"pull", kiln_operation_pull},
     {"save", kiln_operation_save},
     {"images", kiln_operation_images},

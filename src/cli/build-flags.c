@@ -3,6 +3,7 @@
 void kiln_build_flags_init(KilnBuildFlags *f)
 {
     *f = (KilnBuildFlags){
+        .operation = "build",
         .tags = g_ptr_array_new_with_free_func(g_free),
         .build_args = g_ptr_array_new_with_free_func(g_free),
         .labels = g_ptr_array_new_with_free_func(g_free),
@@ -64,7 +65,8 @@ static const KilnFlag docker_flags[] = {
     {0, "ulimit", KILN_FLAG_UNSUPPORTED},
 };
 
-bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, GError **error)
+bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *more, guint n_more,
+                            GError **error)
 {
     const KilnFlag own[] = {
         {'f', "file", KILN_FLAG_STRING, &f->file, "FILE", "Dockerfile (default: PATH/Dockerfile)"},
@@ -89,9 +91,9 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, GError **error)
         {0, "metadata-file", KILN_FLAG_STRING, &f->metadata_file, "FILE",
          "Write digests and names as JSON to a file"},
     };
-    KilnFlag all[G_N_ELEMENTS(own) + G_N_ELEMENTS(docker_flags)];
-    for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
-        all[i] = i < G_N_ELEMENTS(own) ? own[i] : docker_flags[i - G_N_ELEMENTS(own)];
-    }
-    return kiln_call_parse(call, all, G_N_ELEMENTS(all), error);
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(KilnFlag));
+    g_array_append_vals(all, more, n_more);
+    g_array_append_vals(all, own, G_N_ELEMENTS(own));
+    g_array_append_vals(all, docker_flags, G_N_ELEMENTS(docker_flags));
+    return kiln_call_parse(call, (const KilnFlag *)(void *)all->data, all->len, error);
 }

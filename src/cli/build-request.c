@@ -236,7 +236,7 @@ static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, 
 
 KilnRequest *kiln_build_request(const KilnCall *call, const KilnBuildFlags *f, GError **error)
 {
-    g_autoptr(KilnRequest) r = kiln_request_new("build");
+    g_autoptr(KilnRequest) r = kiln_request_new(f->operation);
     return fill(r, call, f, error) ? g_steal_pointer(&r) : NULL;
 }
 

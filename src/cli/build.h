@@ -4,6 +4,7 @@
 #include "cli/command.h"
 
 typedef struct {
+    const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs;
     GPtrArray *tags, *build_args, *labels, *build_contexts;
     bool no_cache, quiet;
@@ -11,8 +12,9 @@ typedef struct {
 
 void kiln_build_flags_init(KilnBuildFlags *f);
 void kiln_build_flags_clear(KilnBuildFlags *f);
-/* Parses the call's command line. False as kiln_call_parse(). */
-bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, GError **error);
+/* Parses the call's command line by the flags of a build and `more`. False as kiln_call_parse(). */
+bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *more, guint n_more,
+                            GError **error);
 /* Checks what can be checked without the store, and describes the build. NULL with
  * KILN_ERROR_USAGE. */
 KilnRequest *kiln_build_request(const KilnCall *call, const KilnBuildFlags *f, GError **error);

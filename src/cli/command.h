@@ -60,6 +60,7 @@ int kiln_command_images(KilnCall *call, GError **error);
 int kiln_command_import(KilnCall *call, GError **error);
 int kiln_command_inspect(KilnCall *call, GError **error);
 int kiln_command_load(KilnCall *call, GError **error);
+int kiln_command_plan(KilnCall *call, GError **error);
 int kiln_command_pull(KilnCall *call, GError **error);
 int kiln_command_reset(KilnCall *call, GError **error);
 int kiln_command_rmi(KilnCall *call, GError **error);

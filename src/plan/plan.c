@@ -87,7 +87,7 @@ static bool dispatch(KilnPlanner *p, KilnStage *s, const KilnInstruction *i, boo
     }
 }
 
-static bool run_stage(KilnPlanner *p, KilnStage *s, GError **error)
+static bool run_instructions(KilnPlanner *p, KilnStage *s, GError **error)
 {
     if (!kiln_stage_start(p, s, error))
         return false;
@@ -101,6 +101,16 @@ static bool run_stage(KilnPlanner *p, KilnStage *s, GError **error)
         if (!dispatch(p, s, g_ptr_array_index(s->instructions, i), false, error))
             return false;
     }
+    return true;
+}
+
+static bool run_stage(KilnPlanner *p, KilnStage *s, GError **error)
+{
+    guint first = p->plan->steps->len;
+    if (!run_instructions(p, s, error))
+        return false;
+    for (guint i = first; i < p->plan->steps->len; i++)
+        ((KilnStep *)g_ptr_array_index(p->plan->steps, i))->stage = s->index;
     return true;
 }
 

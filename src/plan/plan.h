@@ -71,6 +71,7 @@ struct KilnStep {
     GPtrArray *needs; /* other steps it reads (KilnStep*, borrowed); the parent is not among them */
     const KilnDockerfile *file; /* for error messages; NULL for an ONBUILD trigger */
     KilnPlace place;
+    guint stage;   /* which FROM of the file, 0 the first */
     char *keyword; /* "RUN", "COPY", "ADD" … */
 
     /* KILN_STEP_FROM */
