@@ -203,6 +203,7 @@ KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
         .platform = d->platform,
         .resolve = resolve,
         .resolve_data = d,
+        .outline = d->outline,
         .all_stages = d->all_stages,
         .warnings = d->warnings,
     };

@@ -19,6 +19,7 @@ typedef struct {
     KilnIgnore *ignore;        /* NULL: there is none */
     KilnContexts *contexts;    /* --build-context */
     KilnPlatform *platform;    /* NULL: the host's */
+    KilnOutline *outline;      /* to be set before planning: see KilnPlanOptions */
     bool all_stages;           /* to be set before planning: see KilnPlanOptions */
     GPtrArray *warnings;       /* KilnDockerfileWarning*: of the plan, also of one that failed */
     /* Private: what prefetching found. */

@@ -18,7 +18,8 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->labels);
     g_ptr_array_unref(f->build_contexts);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
-                       f->iidfile, f->metadata_file, f->progress, f->platform};
+                       f->iidfile, f->metadata_file, f->progress, f->platform,
+                       f->call};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -37,7 +38,6 @@ static const KilnFlag docker_flags[] = {
     {0, "network", KILN_FLAG_ONLY, NULL, "default|host"},
     {0, "provenance", KILN_FLAG_ONLY, NULL, "false|0"},
     {0, "sbom", KILN_FLAG_ONLY, NULL, "false|0"},
-    {0, "call", KILN_FLAG_ONLY, NULL, "build"},
     {0, "add-host", KILN_FLAG_UNSUPPORTED},
     {0, "allow", KILN_FLAG_UNSUPPORTED},
     {0, "annotation", KILN_FLAG_UNSUPPORTED},
@@ -74,6 +74,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {'o', "output", KILN_FLAG_STRING, &f->output, "OUTPUT",
          "Write an archive: type=oci|docker,dest=FILE"},
         {0, "target", KILN_FLAG_STRING, &f->target, "STAGE", "Build this stage, not the last one"},
+        {0, "call", KILN_FLAG_STRING, &f->call, "METHOD[,format=FORMAT]",
+         "outline or targets: show what can be built; text or json"},
         {0, "build-arg", KILN_FLAG_LIST, &f->build_args, "NAME[=VALUE]",
          "Set an ARG; may be repeated"},
         {0, "build-context", KILN_FLAG_LIST, &f->build_contexts, "NAME=SOURCE",

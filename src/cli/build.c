@@ -86,7 +86,11 @@ int kiln_command_build(KilnCall *call, GError **error)
     int code = 0;
     json_object *result = NULL;
     kiln_build_flags_init(&flags);
+    bool handled = true;
     if (kiln_build_flags_parse(call, &flags, NULL, 0, error)) {
+        code = kiln_build_call(call, &flags, &handled, error);
+    }
+    if (!handled) {
         const char *progress = kiln_build_progress(call, &flags, error);
         g_autoptr(KilnRequest) request = progress ? kiln_build_request(call, &flags, error) : NULL;
         if (request && check_stdout(&flags, request, error) && remove_old_id(&flags, error)) {

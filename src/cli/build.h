@@ -5,7 +5,8 @@
 
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
-    char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs;
+    char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
+        *call;
     GPtrArray *tags, *build_args, *labels, *build_contexts;
     bool no_cache, quiet;
 } KilnBuildFlags;
@@ -18,5 +19,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
 /* Checks what can be checked without the store, and describes the build. NULL with
  * KILN_ERROR_USAGE. */
 KilnRequest *kiln_build_request(const KilnCall *call, const KilnBuildFlags *f, GError **error);
+/* --call=METHOD[,format=text|json] of something else than a build: prints what it gives. *handled: whether it was
+ * that. Returns the exit code. */
+int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error);
 /* How the build is to be shown: the renderer's mode. NULL with an error. Borrowed. */
 const char *kiln_build_progress(const KilnCall *call, const KilnBuildFlags *f, GError **error);

@@ -45,10 +45,7 @@ static char *name_text(json_object *step)
 {
     const char *name = kiln_result_string(step, "name");
     const glong limit = 72;
-    g_autofree char *line = g_strdup(name ? name : "");
-    for (char *c = line; *c; c++)
-        if (g_ascii_iscntrl(*c))
-            *c = ' ';
+    g_autofree char *line = kiln_printable(name ? name : "");
     if (g_utf8_strlen(line, -1) <= limit)
         return g_steal_pointer(&line);
     g_autofree char *head = g_utf8_substring(line, 0, limit - 1);

@@ -25,7 +25,7 @@ void kiln_table_free(KilnTable *t)
 void kiln_table_add(KilnTable *t, const char *const *cells)
 {
     for (guint i = 0; i < t->columns; i++) {
-        g_ptr_array_add(t->cells, g_strdup(cells[i]));
+        g_ptr_array_add(t->cells, kiln_printable(cells[i]));
     }
 }
 
@@ -53,6 +53,20 @@ char *kiln_table_text(const KilnTable *t)
         }
     }
     return g_string_free(text, FALSE);
+}
+
+char *kiln_printable(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *out = g_string_new(NULL);
+    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+        gunichar u = g_utf8_get_char(c);
+        if (g_unichar_isspace(u))
+            g_string_append_c(out, ' ');
+        else
+            g_string_append_unichar(out, g_unichar_isprint(u) ? u : '?');
+    }
+    return g_string_free(out, FALSE);
 }
 
 char *kiln_human_size(gint64 bytes)

@@ -122,6 +122,9 @@ bool kiln_planner_origin(KilnPlanner *p, const KilnSite *site, const char *from,
                          GPtrArray *needs, GError **error);
 void kiln_base_free(KilnBase *b);
 
+/* outline.c: what the needed stages, which have been run, let be given to them. */
+void kiln_planner_outline(KilnPlanner *p, KilnOutline *outline);
+
 /* steps.c */
 KilnStep *kiln_step_add(KilnPlanner *p, const KilnSite *site, KilnStepKind kind, KilnStep *parent);
 /* "[builder 2/5] TEXT"; counts. g_free(). */

@@ -182,6 +182,8 @@ KilnPlan *kiln_plan_new(const KilnDockerfile *file, const KilnPlanOptions *optio
         if (s->needed && !run_stage(p, s, error))
             return NULL;
     }
+    if (options->outline)
+        kiln_planner_outline(p, options->outline);
     if (!finish(p, error))
         return NULL;
     return g_steal_pointer(&p->plan);

@@ -138,6 +138,8 @@ void kiln_resolved_free(KilnResolved *r);
 typedef KilnResolved *(*KilnResolveFunc)(const char *name, const KilnPlatform *platform, void *data,
                                          GError **error);
 
+typedef struct KilnOutline KilnOutline; /* outline.h */
+
 typedef struct {
     const char *target;             /* stage name or number; NULL: the last */
     const char *const *build_args;  /* "K=V"; NULL-terminated, may be NULL */
@@ -149,6 +151,7 @@ typedef struct {
     KilnResolveFunc resolve;
     void *resolve_data;
     bool all_stages;                /* plan those that the target does not need, too (to check them) */
+    KilnOutline *outline;           /* gets what can be given to the target; NULL: not wanted */
     GPtrArray *warnings;            /* gets the warnings also of a plan that fails; NULL: KilnPlan.warnings alone */
 } KilnPlanOptions;
 
