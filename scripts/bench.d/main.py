@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 
+import dockerfile_cost
 import report
 import tools as tools_module
 from host import Failed, Host, machine, quietly
@@ -180,6 +181,7 @@ class Bench:
     def finish(self):
         """Prints the tables and writes the JSON. Returns the exit status."""
         results = report.summarise(self.samples)
+        parsing = dockerfile_cost.measure(os.path.abspath(self.options.kiln), self.host.work)
         names = [tool.name for tool in self.tools] + (["floor"] if self.options.floor else [])
         titles = {f"{w.name} {p.name}": w.title for w in self.workloads for p in w.phases}
         facts = machine(self.host.work)
@@ -189,6 +191,7 @@ class Bench:
         for tool in self.tools:
             print(f"{tool.name}: {tool.version}" + "".join(f"; {note}" for note in tool.notes))
         print("\n" + report.time_table(results, names, titles, self.failures))
+        print("\n" + dockerfile_cost.text(parsing))
         if self.memory:
             print("\n" + report.memory_table(self.memory, names))
         if checks:
@@ -198,7 +201,7 @@ class Bench:
             "tools": {tool.name: {"version": tool.version, "notes": list(tool.notes),
                                   "user": tool.user or ("root" if self.host.root else "caller")}
                       for tool in self.tools},
-            "results": results, "memory": self.memory, "targets": checks,
+            "results": results, "parsing": parsing, "memory": self.memory, "targets": checks,
             "failures": [{"phase": key, "tool": tool, "message": text}
                          for (key, tool), text in self.failures.items()],
         }

@@ -54,7 +54,7 @@ static KilnRequest *request(const char *line, const KilnSettings *settings, char
                      .settings = settings ? *settings : (KilnSettings){0},
                      .arguments = g_ptr_array_new()};
     kiln_build_flags_init(&flags);
-    if (kiln_build_flags_parse(&call, &flags, error)) {
+    if (kiln_build_flags_parse(&call, &flags, NULL, 0, error)) {
         const char *mode = kiln_build_progress(&call, &flags, error);
         r = mode ? kiln_build_request(&call, &flags, error) : NULL;
         if (progress) {
