@@ -197,6 +197,16 @@ plan_verdicts() { # ROLE
     [[ $output == *'Dockerfile:2:6: "missing" is not in the build context'* ]]
 }
 
+@test "plan: COPY --link is known whatever it is put on, and what stands on it is not" {
+    printf 'FROM busybox\nRUN echo\nCOPY --link a /\nRUN true\n' >"$CONTEXT/Dockerfile"
+    echo a >"$CONTEXT/a"
+    own ranged "$CONTEXT"
+    fresh_store ranged busybox=busybox
+    build ranged "$CONTEXT"
+    sed -i 's/RUN echo/RUN echo again/' "$CONTEXT/Dockerfile"
+    [ "$(verdicts ranged "$CONTEXT")" = "stored miss cached unknown:1" ]
+}
+
 @test "plan: bad input" {
     run as ranged kiln plan --format yaml "$CONTEXT"
     [ "$status" -eq 2 ]

@@ -95,9 +95,9 @@ static void test_text(void)
     char *errors = NULL;
     const char *text = "FROM a\nONBUILD RUN [\"x\"]\nHEALTHCHECK CMD [\"y\"]\nRUM\n";
     char *out = print(text, strlen(text), false, false, &errors);
-    g_assert_nonnull(strstr(out, "2      ONBUILD       -       -       "));
-    g_assert_nonnull(strstr(out, "2        RUN         json    -       \"x\"\n"));
-    g_assert_nonnull(strstr(out, "3      HEALTHCHECK   json    -       CMD \"y\"\n"));
+    g_assert_nonnull(strstr(out, "2      ONBUILD       -      -       "));
+    g_assert_nonnull(strstr(out, "2        RUN         json   -       \"x\"\n"));
+    g_assert_nonnull(strstr(out, "3      HEALTHCHECK   json   -       CMD \"y\"\n"));
     g_assert_true(g_str_has_prefix(errors, "ERROR: Dockerfile:4:1: unknown instruction: RUM"));
     free(out);
     free(errors);
