@@ -42,18 +42,11 @@ int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out);
  * or after; k is freed with the last of them. NULL is allowed. */
 void kilnrun_stop(struct kilnrun *k);
 
-struct kilnrun_bind {   /* a bind mount for this step */
-    const char *target; /* path inside the rootfs, resolved there; must exist or be creatable */
-    int source_fd;      /* O_PATH fd of a file or directory of the builder's mount namespace */
-    bool readonly;
-};
-
-struct kilnrun_spec {
-    /* The rootfs: an overlay of these directories (O_PATH fds, the top one first), at most 499,
-     * over `stub_fd` (a directory with empty proc, sys, dev, etc/hosts … that is always the lowest
-     * layer, so that mount points need not be created in the upper directory; -1 for none).
-     * lower_fds may be NULL: then the names below are opened in lower_parent_fd, which saves
-     * passing the fds. */
+/* What an overlay is made of. */
+struct kilnrun_layers {
+    /* Its lower directories (O_PATH fds, the top one first), at most 499, over `stub_fd` (one more
+     * directory, the lowest; -1 for none). lower_fds may be NULL: then the names below are opened in
+     * lower_parent_fd, which saves passing the fds. */
     const int *lower_fds;
     size_t n_lowers;
     int stub_fd;
@@ -64,6 +57,32 @@ struct kilnrun_spec {
     const char *const *lower_names;
     int upper_fd, work_fd; /* on the same mount; for one step alone (the overlay is "volatile",
                               which leaves work/incompat/volatile behind) */
+};
+
+enum kilnrun_bind_kind {
+    KILNRUN_BIND,   /* a file or directory of the builder's mount namespace */
+    KILNRUN_LAYERS, /* a path in an overlay of its own */
+    KILNRUN_TMPFS,  /* an empty directory in memory */
+    KILNRUN_SECRET, /* a read-only file in memory that is never swapped out (ramfs) */
+};
+
+struct kilnrun_bind {   /* a mount for this step */
+    const char *target; /* path inside the rootfs, resolved there; must exist or be creatable */
+    bool readonly;
+    enum kilnrun_bind_kind kind;
+    int source_fd; /* BIND: an O_PATH fd; SECRET: a file that is read from offset 0 to its end */
+    struct kilnrun_layers layers; /* LAYERS */
+    const char *path;             /* LAYERS: what of it is shown, symlinks followed inside */
+    uint64_t size;                /* TMPFS: bytes, 0: the kernel's default */
+    mode_t mode;                  /* SECRET: of the file, as its owner (ids inside the rootfs) */
+    uid_t uid;
+    gid_t gid;
+};
+
+struct kilnrun_spec {
+    /* The rootfs. Its stub has empty proc, sys, dev, etc/hosts …, so that these mount points need
+     * not be created in the upper directory. */
+    struct kilnrun_layers root;
 
     const char *const
         *argv; /* NULL-terminated; argv[0] is looked up in PATH of env, in the rootfs */
@@ -78,8 +97,12 @@ struct kilnrun_spec {
     int output_fd;                        /* stdout and stderr of the command; a pipe's write end */
     int resolv_fd, hosts_fd, hostname_fd; /* regular files bound over /etc/resolv.conf, /etc/hosts,
                                              /etc/hostname; -1: leave alone */
-    const struct kilnrun_bind *binds;
+    const struct kilnrun_bind *binds; /* mounted in this order */
     size_t n_binds;
+    bool no_network; /* a network namespace in which there is only the loopback device */
+    bool insecure;   /* as little sandbox as the builder's own powers allow: no seccomp filter, all
+                        capabilities of the nested user namespace and a mount namespace that they
+                        reach, nothing of /proc and /sys masked or read-only */
 };
 
 /* What failed: `stage` names the operation ("overlay", "proc", "pivot_root", "user", "cwd", "exec",

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -119,15 +120,16 @@ int mounts_proc(struct mounts *m)
 
 /* /sys alone if the kernel lets us, which it does for real root. In a user namespace what lies
  * under its mounts must stay covered: they come along. */
-int mounts_sys(struct mounts *m)
+int mounts_sys(struct mounts *m, bool writable)
 {
+    uint64_t attributes = NO_EXTRAS | (writable ? 0 : MOUNT_ATTR_RDONLY);
     int rc;
 
     m->sys = copy_of(AT_FDCWD, "/sys", 0);
     if (m->sys == -EINVAL)
         m->sys = copy_of(AT_FDCWD, "/sys", AT_RECURSIVE);
-    if (m->sys >= 0 && (rc = add_attributes(m->sys, NO_EXTRAS | MOUNT_ATTR_RDONLY)) < 0)
-        return failure_set(m->failure, rc, "sys", "make /sys read-only");
+    if (m->sys >= 0 && (rc = add_attributes(m->sys, attributes)) < 0)
+        return failure_set(m->failure, rc, "sys", "set the mount attributes of /sys");
     return attach_named(m, m->sys, "sys");
 }
 
@@ -289,6 +291,81 @@ int mounts_detach(int source_fd, bool readonly, struct kilnrun_failure *failure,
     if (rc < 0) {
         close(copy);
         return failure_set(failure, rc, "bind", "set the mount attributes of %s", what);
+    }
+    return copy;
+}
+
+int mounts_tmpfs(uint64_t size, bool readonly)
+{
+    char bytes[32];
+    const struct option options[] = {{"mode", "1777"}, {"size", bytes}};
+
+    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)size);
+    return new_mount("tmpfs", options, size > 0 ? 2 : 1,
+                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (readonly ? MOUNT_ATTR_RDONLY : 0));
+}
+
+static int copy_bytes(int from, int to)
+{
+    char buffer[16 * 1024];
+    off_t done = 0;
+    ssize_t n;
+
+    while ((n = pread(from, buffer, sizeof buffer, done)) > 0) {
+        if (write(to, buffer, (size_t)n) != n)
+            return errno ? -errno : -EIO;
+        done += n;
+    }
+    explicit_bzero(buffer, sizeof buffer);
+    return n < 0 ? -errno : 0;
+}
+
+int mounts_secret(int content_fd, mode_t mode, uid_t uid, gid_t gid, bool keep_owner)
+{
+    static const struct option options[] = {{"mode", "700"}};
+    uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY |
+                          (mode & 0111 ? 0 : MOUNT_ATTR_NOEXEC);
+    int memory = new_mount("ramfs", options, COUNT(options), NO_EXTRAS);
+    int file, rc;
+
+    if (memory < 0)
+        return memory;
+    file = openat(memory, "secret", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    rc = file < 0 ? -errno : copy_bytes(content_fd, file);
+    if (rc == 0 && fchown(file, uid, gid) < 0 && !(keep_owner && errno == EINVAL))
+        rc = -errno;
+    if (rc == 0 && fchmod(file, mode & 0777) < 0)
+        rc = -errno;
+    if (file >= 0)
+        close(file);
+    /* kernels before 6.15 copy only what is mounted somewhere */
+    if (rc == 0 && move_mount(memory, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = copy_of(memory, "secret", 0);
+    close(memory);
+    if (rc >= 0 && (file = add_attributes(rc, attributes)) < 0) {
+        close(rc);
+        rc = file;
+    }
+    return rc;
+}
+
+int mounts_subpath(int mount, const char *path, bool readonly)
+{
+    int place = sys_openat2(mount, path, O_PATH | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    int copy, rc;
+
+    if (place < 0)
+        return -errno;
+    copy = copy_of(place, "", AT_EMPTY_PATH);
+    close(place);
+    if (copy < 0)
+        return copy;
+    rc = add_attributes(copy, MOUNT_ATTR_NODEV | (readonly ? MOUNT_ATTR_RDONLY : 0));
+    if (rc < 0) {
+        close(copy);
+        return rc;
     }
     return copy;
 }

@@ -17,8 +17,9 @@ struct mounts {
 /* A fresh proc of the pid namespace, with Docker's masked and read-only paths. Refuses an image in
  * which /proc or /sys is a symbolic link, as runc does. */
 int mounts_proc(struct mounts *m);
-/* The host's /sys, read-only, without firmware, power meters and the cgroup tree. */
-int mounts_sys(struct mounts *m);
+/* The host's /sys, read-only, without firmware, power meters and the cgroup tree. writable: as far
+ * as the host's mount and the command's ids allow. */
+int mounts_sys(struct mounts *m, bool writable);
 /* A tmpfs with the usual device nodes of the host, pts, shm (64 MB) and mqueue. */
 int mounts_dev(struct mounts *m);
 /* The masks of proc and sys; needs dev/null, so comes after mounts_dev(). */
@@ -28,5 +29,15 @@ int mounts_masks(struct mounts *m);
  * mount namespace that the fd was opened in. Returns an fd, -1 if source_fd is -1 (and then no
  * failure is recorded), or a negative errno. */
 int mounts_detach(int source_fd, bool readonly, struct kilnrun_failure *failure, const char *what);
+/* Detached as well: an empty directory in memory of at most so many bytes (0: the kernel's default),
+ * as Docker mounts a tmpfs for a container (nosuid, nodev). */
+int mounts_tmpfs(uint64_t size, bool readonly);
+/* A file in memory with the bytes of content_fd, read-only; noexec unless its mode says x. To be
+ * made in the step's own mount namespace before its rootfs is there: it comes out of a ramfs that
+ * stays mounted over "/". keep_owner: ids other than root's cannot be given, and need not be. */
+int mounts_secret(int content_fd, mode_t mode, uid_t uid, gid_t gid, bool keep_owner);
+/* A path of a mounted file system, symlinks followed inside it, as a detached mount of its own. */
+int mounts_subpath(int mount, const char *path, bool readonly);
+
 /* Attaches a detached mount at a path in the rootfs; nothing if it is -1. */
 int mounts_attach(struct mounts *m, int detached, const char *path, const char *stage);

@@ -23,30 +23,30 @@ static int set_directory(int fs, const char *key, int fd, enum kilnrun_overlay m
 }
 
 /* The n-th lower directory; *opened says that the caller must close it. */
-static int lower_directory(const struct kilnrun_spec *spec, size_t n, bool *opened)
+static int lower_directory(const struct kilnrun_layers *layers, size_t n, bool *opened)
 {
     int fd;
 
-    *opened = !spec->lower_fds;
-    if (spec->lower_fds)
-        return spec->lower_fds[n];
-    fd = openat(spec->lower_parent_fd, spec->lower_names[n],
+    *opened = !layers->lower_fds;
+    if (layers->lower_fds)
+        return layers->lower_fds[n];
+    fd = openat(layers->lower_parent_fd, layers->lower_names[n],
                 O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
 /* *method AUTO becomes the one that the kernel takes. */
-static int set_lowers(int fs, const struct kilnrun_spec *spec, enum kilnrun_overlay *method,
+static int set_lowers(int fs, const struct kilnrun_layers *layers, enum kilnrun_overlay *method,
                       struct kilnrun_failure *failure)
 {
     bool choose = *method == KILNRUN_OVERLAY_AUTO;
-    size_t n_all = spec->n_lowers + (spec->stub_fd >= 0);
+    size_t n_all = layers->n_lowers + (layers->stub_fd >= 0);
 
     if (choose)
         *method = KILNRUN_OVERLAY_FDS;
     for (size_t i = 0; i < n_all; i++) {
         bool opened = false;
-        int fd = i < spec->n_lowers ? lower_directory(spec, i, &opened) : spec->stub_fd;
+        int fd = i < layers->n_lowers ? lower_directory(layers, i, &opened) : layers->stub_fd;
         int rc = fd < 0 ? fd : set_directory(fs, "lowerdir+", fd, *method);
 
         /* EBADF: kernels that know fds here, but not O_PATH ones. */
@@ -77,7 +77,7 @@ static int create_failed(int fs, int error, struct kilnrun_failure *failure)
                        n > 2 ? line + 2 : "no reason given");
 }
 
-static int configure(int fs, const struct kilnrun_spec *spec, enum kilnrun_overlay method,
+static int configure(int fs, const struct kilnrun_layers *layers, enum kilnrun_overlay method,
                      struct kilnrun_failure *failure)
 {
     int rc;
@@ -87,19 +87,19 @@ static int configure(int fs, const struct kilnrun_spec *spec, enum kilnrun_overl
     if (fsconfig(fs, FSCONFIG_SET_STRING, "index", "off", 0) < 0)
         return failure_set(failure, -errno, "overlay", "index=off");
     (void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0); /* only a matter of speed */
-    rc = set_lowers(fs, spec, &method, failure);
+    rc = set_lowers(fs, layers, &method, failure);
     if (rc < 0)
         return rc;
-    if ((rc = set_directory(fs, "upperdir", spec->upper_fd, method)) < 0)
+    if ((rc = set_directory(fs, "upperdir", layers->upper_fd, method)) < 0)
         return failure_set(failure, rc, "overlay", "upper directory");
-    if ((rc = set_directory(fs, "workdir", spec->work_fd, method)) < 0)
+    if ((rc = set_directory(fs, "workdir", layers->work_fd, method)) < 0)
         return failure_set(failure, rc, "overlay", "work directory");
     if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return create_failed(fs, -errno, failure);
     return 0;
 }
 
-int overlay_detached(const struct kilnrun_spec *spec, enum kilnrun_overlay method,
+int overlay_detached(const struct kilnrun_layers *layers, enum kilnrun_overlay method,
                      struct kilnrun_failure *failure)
 {
     int fs, mount, rc;
@@ -109,7 +109,7 @@ int overlay_detached(const struct kilnrun_spec *spec, enum kilnrun_overlay metho
     fs = fsopen("overlay", FSOPEN_CLOEXEC);
     if (fs < 0)
         return failure_set(failure, -errno, "overlay", "the kernel has no overlayfs for this user");
-    rc = configure(fs, spec, method, failure);
+    rc = configure(fs, layers, method, failure);
     if (rc < 0) {
         close(fs);
         return rc;
@@ -177,23 +177,23 @@ __attribute__((format(printf, 2, 3))) static void add(struct options *o, const c
 }
 
 /* By name relative to the working directory, or by fd, which is longer. */
-static int add_lowers(struct options *o, const struct kilnrun_spec *spec,
+static int add_lowers(struct options *o, const struct kilnrun_layers *layers,
                       struct kilnrun_failure *failure)
 {
-    size_t n_all = spec->n_lowers + (spec->stub_fd >= 0);
+    size_t n_all = layers->n_lowers + (layers->stub_fd >= 0);
 
     for (size_t i = 0; i < n_all; i++) {
         const char *colon = i > 0 ? ":" : "";
         int fd;
 
-        if (spec->lower_names) {
-            if (strpbrk(spec->lower_names[i], ",:\\"))
+        if (layers->lower_names) {
+            if (strpbrk(layers->lower_names[i], ",:\\"))
                 return failure_set(failure, -EINVAL, "overlay", "lower directory named %s",
-                                   spec->lower_names[i]);
-            add(o, "%s%s", colon, spec->lower_names[i]);
+                                   layers->lower_names[i]);
+            add(o, "%s%s", colon, layers->lower_names[i]);
             continue;
         }
-        fd = reopen(i < spec->n_lowers ? spec->lower_fds[i] : spec->stub_fd, NULL);
+        fd = reopen(i < layers->n_lowers ? layers->lower_fds[i] : layers->stub_fd, NULL);
         if (fd < 0)
             return failure_set(failure, fd, "overlay", "lower directory %zu of %zu", i + 1, n_all);
         add(o, "%s/proc/self/fd/%d", colon, fd);
@@ -201,20 +201,20 @@ static int add_lowers(struct options *o, const struct kilnrun_spec *spec,
     return 0;
 }
 
-int overlay_by_mount(const struct kilnrun_spec *spec, struct kilnrun_failure *failure)
+int overlay_by_mount(const struct kilnrun_layers *layers, struct kilnrun_failure *failure)
 {
     struct options o = {0};
     char target[PATH_MAX];
     int upper, work, rc;
 
-    upper = reopen(spec->upper_fd, target);
+    upper = reopen(layers->upper_fd, target);
     if (upper < 0)
         return failure_set(failure, upper, "overlay", "upper directory");
-    work = reopen(spec->work_fd, NULL);
+    work = reopen(layers->work_fd, NULL);
     if (work < 0)
         return failure_set(failure, work, "overlay", "work directory");
-    if (spec->lower_names) {
-        int parent = reopen(spec->lower_parent_fd, NULL);
+    if (layers->lower_names) {
+        int parent = reopen(layers->lower_parent_fd, NULL);
         if (parent < 0 || fchdir(parent) < 0)
             return failure_set(failure, parent < 0 ? parent : -errno, "overlay",
                                "directory of the lower directories");
@@ -223,15 +223,15 @@ int overlay_by_mount(const struct kilnrun_spec *spec, struct kilnrun_failure *fa
         "userxattr,volatile,index=off,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,"
         "lowerdir=",
         upper, work);
-    rc = add_lowers(&o, spec, failure);
+    rc = add_lowers(&o, layers, failure);
     if (rc < 0)
         return rc;
     if (o.too_long)
-        return failure_set(failure, -E2BIG, "overlay", "%zu lower directories", spec->n_lowers);
+        return failure_set(failure, -E2BIG, "overlay", "%zu lower directories", layers->n_lowers);
     /* Over the upper directory: some directory of this namespace, which nobody else looks at. */
     if (mount("overlay", target, "overlay", MS_NODEV, o.text) < 0)
         return failure_set(failure, -errno, "overlay", "mount(2) of %zu lower directories",
-                           spec->n_lowers);
+                           layers->n_lowers);
     rc = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return rc < 0 ? failure_set(failure, -errno, "overlay", "open %s", target) : rc;
 }

@@ -89,15 +89,15 @@ static void probe_overlay(int dir, struct kilnrun_probe *p)
 {
     const char *const names[] = {"lower"};
     int lower = open_directory(dir, SCRATCH "/lower");
-    struct kilnrun_spec spec = {.lower_fds = &lower,
-                                .n_lowers = 1,
-                                .stub_fd = -1,
-                                .lower_parent_fd = open_directory(dir, SCRATCH),
-                                .lower_names = names,
-                                .upper_fd = open_directory(dir, SCRATCH "/upper"),
-                                .work_fd = open_directory(dir, SCRATCH "/work")};
+    struct kilnrun_spec spec = {.root.lower_fds = &lower,
+                                .root.n_lowers = 1,
+                                .root.stub_fd = -1,
+                                .root.lower_parent_fd = open_directory(dir, SCRATCH),
+                                .root.lower_names = names,
+                                .root.upper_fd = open_directory(dir, SCRATCH "/upper"),
+                                .root.work_fd = open_directory(dir, SCRATCH "/work")};
     struct kilnrun_failure failure = {0};
-    int root = overlay_detached(&spec, KILNRUN_OVERLAY_AUTO, &failure);
+    int root = overlay_detached(&spec.root, KILNRUN_OVERLAY_AUTO, &failure);
 
     p->lowerdir_plus = root == -ENOSYS ? -ENOSYS : 0;
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
@@ -105,10 +105,10 @@ static void probe_overlay(int dir, struct kilnrun_probe *p)
         return;
     }
     if (root == -ENOSYS)
-        root = overlay_by_mount(&spec, &failure);
+        root = overlay_by_mount(&spec.root, &failure);
     else if (root >= 0)
         root = overlay_attach(root, &failure);
-    p->overlay = root < 0 ? root : use_overlay(root, spec.upper_fd);
+    p->overlay = root < 0 ? root : use_overlay(root, spec.root.upper_fd);
 }
 
 static int probe_proc(void)

@@ -10,18 +10,26 @@
 
 #define MAGIC 0x6b696c6eu
 
-/* Which of the single fds are there; their order is that of single_fds(). */
+/* Of layers and of a spec: which of the single fds are there, in the order of layers_singles() and
+ * spec_singles(), and what else is. */
 enum {
-    HAS_LOWER_FDS = 1 << 0,
-    HAS_LOWER_NAMES = 1 << 1,
-    HAS_FIRST_SINGLE = 1 << 2,
-    N_SINGLES = 8,
+    N_SINGLES = 4,
+    HAS_FIRST_SINGLE = 1 << 0,
+    HAS_LOWER_FDS = 1 << N_SINGLES,
+    HAS_LOWER_NAMES = 2 << N_SINGLES,
+    NO_NETWORK = 4 << N_SINGLES,
+    INSECURE = 8 << N_SINGLES,
 };
 
-static void single_fds(struct kilnrun_spec *s, int *out[N_SINGLES])
+static void layers_singles(struct kilnrun_layers *l, int *out[N_SINGLES])
 {
-    int *singles[N_SINGLES] = {&s->stub_fd,   &s->lower_parent_fd, &s->upper_fd, &s->work_fd,
-                               &s->output_fd, &s->resolv_fd,       &s->hosts_fd, &s->hostname_fd};
+    int *singles[N_SINGLES] = {&l->stub_fd, &l->lower_parent_fd, &l->upper_fd, &l->work_fd};
+    memcpy(out, singles, sizeof singles);
+}
+
+static void spec_singles(struct kilnrun_spec *s, int *out[N_SINGLES])
+{
+    int *singles[N_SINGLES] = {&s->output_fd, &s->resolv_fd, &s->hosts_fd, &s->hostname_fd};
     memcpy(out, singles, sizeof singles);
 }
 
@@ -71,16 +79,72 @@ static void put_vector(struct writer *w, const char *const *strings)
         put_string(w, strings[i]);
 }
 
-static void put_spec(struct writer *w, const struct kilnrun_spec *s, uint32_t flags)
+/* Adds the fds that are there to those to be sent; returns which these are. */
+static uint32_t put_singles(int *const singles[N_SINGLES], struct spec_fds *out)
 {
-    size_t n_names = s->lower_names ? s->n_lowers + (s->stub_fd >= 0) : 0;
+    uint32_t flags = 0;
 
-    put_number(w, MAGIC);
-    put_number(w, flags);
-    put_number(w, s->n_lowers);
+    for (unsigned i = 0; i < N_SINGLES; i++) {
+        if (*singles[i] < 0)
+            continue;
+        flags |= (uint32_t)HAS_FIRST_SINGLE << i;
+        out->fds[out->n++] = *singles[i];
+    }
+    return flags;
+}
+
+static void put_layers(struct writer *w, const struct kilnrun_layers *l, struct spec_fds *out)
+{
+    struct kilnrun_layers copy = *l;
+    size_t n_names = l->lower_names ? l->n_lowers + (l->stub_fd >= 0) : 0;
+    int *singles[N_SINGLES];
+    uint32_t flags = l->lower_names ? HAS_LOWER_NAMES : 0;
+
+    for (size_t i = 0; l->lower_fds && i < l->n_lowers; i++)
+        out->fds[out->n++] = l->lower_fds[i];
+    if (l->lower_fds)
+        flags |= HAS_LOWER_FDS;
+    layers_singles(&copy, singles);
+    put_number(w, flags | put_singles(singles, out));
+    put_number(w, l->n_lowers);
     put_number(w, n_names);
     for (size_t i = 0; i < n_names; i++)
-        put_string(w, s->lower_names[i]);
+        put_string(w, l->lower_names[i]);
+}
+
+static bool has_source_fd(const struct kilnrun_bind *b)
+{
+    return b->kind == KILNRUN_BIND || b->kind == KILNRUN_SECRET;
+}
+
+static void put_bind(struct writer *w, const struct kilnrun_bind *b, struct spec_fds *out)
+{
+    put_number(w, b->kind);
+    put_number(w, b->readonly);
+    put_string(w, b->target);
+    put_number(w, (uint32_t)(b->size >> 32));
+    put_number(w, (uint32_t)b->size);
+    put_number(w, b->mode);
+    put_number(w, b->uid);
+    put_number(w, b->gid);
+    if (has_source_fd(b))
+        out->fds[out->n++] = b->source_fd;
+    if (b->kind == KILNRUN_LAYERS) {
+        put_string(w, b->path);
+        put_layers(w, &b->layers, out);
+    }
+}
+
+static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec_fds *out)
+{
+    struct kilnrun_spec copy = *s;
+    int *singles[N_SINGLES];
+
+    put_number(w, MAGIC);
+    put_layers(w, &s->root, out);
+    spec_singles(&copy, singles);
+    put_number(w, put_singles(singles, out) | (s->no_network ? NO_NETWORK : 0) |
+                      (s->insecure ? INSECURE : 0));
     put_number(w, s->uid);
     put_number(w, s->gid);
     put_number(w, s->n_groups);
@@ -91,35 +155,18 @@ static void put_spec(struct writer *w, const struct kilnrun_spec *s, uint32_t fl
     put_vector(w, s->argv);
     put_vector(w, s->env);
     put_number(w, s->n_binds);
-    for (size_t i = 0; i < s->n_binds; i++) {
-        put_number(w, s->binds[i].readonly);
-        put_string(w, s->binds[i].target);
-    }
+    for (size_t i = 0; i < s->n_binds; i++)
+        put_bind(w, &s->binds[i], out);
 }
 
-/* Lists the fds in the order of sending; returns which are there. */
-static uint32_t list_fds(struct kilnrun_spec *s, struct spec_fds *out)
+/* As many fds as a spec can have. */
+static size_t count_fds(const struct kilnrun_spec *s)
 {
-    int *singles[N_SINGLES];
-    uint32_t flags = 0;
+    size_t n = s->root.n_lowers + 2 * (size_t)N_SINGLES;
 
-    if (s->lower_fds) {
-        flags |= HAS_LOWER_FDS;
-        for (size_t i = 0; i < s->n_lowers; i++)
-            out->fds[out->n++] = s->lower_fds[i];
-    }
-    if (s->lower_names)
-        flags |= HAS_LOWER_NAMES;
-    single_fds(s, singles);
-    for (unsigned i = 0; i < N_SINGLES; i++) {
-        if (*singles[i] < 0)
-            continue;
-        flags |= (uint32_t)HAS_FIRST_SINGLE << i;
-        out->fds[out->n++] = *singles[i];
-    }
     for (size_t i = 0; i < s->n_binds; i++)
-        out->fds[out->n++] = s->binds[i].source_fd;
-    return flags;
+        n += s->binds[i].kind == KILNRUN_LAYERS ? s->binds[i].layers.n_lowers + N_SINGLES : 1;
+    return n;
 }
 
 static int write_memory(const struct writer *w)
@@ -141,33 +188,44 @@ static int write_memory(const struct writer *w)
     return fd;
 }
 
+static bool layers_complete(const struct kilnrun_layers *l)
+{
+    bool named = l->lower_names && l->lower_parent_fd >= 0;
+
+    return l->upper_fd >= 0 && l->work_fd >= 0 && (l->n_lowers == 0 || l->lower_fds || named) &&
+           (l->n_lowers > 0 || l->stub_fd >= 0);
+}
+
+static bool bind_complete(const struct kilnrun_bind *b)
+{
+    if (!b->target || (unsigned)b->kind > KILNRUN_SECRET || (has_source_fd(b) && b->source_fd < 0))
+        return false;
+    return b->kind != KILNRUN_LAYERS || (b->path && layers_complete(&b->layers));
+}
+
 static bool complete(const struct kilnrun_spec *s)
 {
-    bool named = s->lower_names && s->lower_parent_fd >= 0;
-
-    if (!s->argv || !s->argv[0] || s->upper_fd < 0 || s->work_fd < 0 || s->output_fd < 0 ||
-        (s->cwd && s->cwd[0] != '/') || (s->n_lowers > 0 && !s->lower_fds && !named) ||
-        (s->n_lowers == 0 && s->stub_fd < 0))
+    if (!s->argv || !s->argv[0] || !layers_complete(&s->root) || s->output_fd < 0 ||
+        (s->cwd && s->cwd[0] != '/'))
         return false;
     for (size_t i = 0; i < s->n_binds; i++)
-        if (s->binds[i].source_fd < 0 || !s->binds[i].target)
+        if (!bind_complete(&s->binds[i]))
             return false;
     return true;
 }
 
 int spec_write(const struct kilnrun_spec *spec, struct spec_fds *fds)
 {
-    struct kilnrun_spec copy = *spec;
     struct writer w = {0};
     int rc;
 
     *fds = (struct spec_fds){0};
     if (!complete(spec))
         return -EINVAL;
-    fds->fds = calloc(spec->n_lowers + N_SINGLES + spec->n_binds, sizeof *fds->fds);
+    fds->fds = calloc(count_fds(spec), sizeof *fds->fds);
     if (!fds->fds)
         return -ENOMEM;
-    put_spec(&w, spec, list_fds(&copy, fds));
+    put_spec(&w, spec, fds);
     rc = w.failed ? -ENOMEM : write_memory(&w);
     free(w.bytes);
     if (rc < 0) {
@@ -249,36 +307,63 @@ static const char *const *get_strings(struct reader *r)
     return strings;
 }
 
-static void get_fds(struct reader *r, struct kilnrun_spec *s, uint32_t flags,
-                    struct kilnrun_bind *binds)
+static void get_singles(struct reader *r, int *const singles[N_SINGLES], uint32_t flags)
 {
-    int *singles[N_SINGLES];
-
-    if (flags & HAS_LOWER_FDS) {
-        int *lowers = get_array(r, s->n_lowers, sizeof *lowers);
-        for (size_t i = 0; !r->failed && i < s->n_lowers; i++)
-            lowers[i] = get_fd(r);
-        s->lower_fds = lowers;
-    }
-    single_fds(s, singles);
     for (unsigned i = 0; i < N_SINGLES; i++)
         *singles[i] = flags & (uint32_t)HAS_FIRST_SINGLE << i ? get_fd(r) : -1;
-    for (size_t i = 0; !r->failed && i < s->n_binds; i++)
-        binds[i].source_fd = get_fd(r);
+}
+
+static void get_layers(struct reader *r, struct kilnrun_layers *l)
+{
+    uint32_t flags = get_number(r);
+    int *singles[N_SINGLES];
+
+    l->n_lowers = get_number(r);
+    l->lower_names = get_strings(r);
+    if (!(flags & HAS_LOWER_NAMES))
+        l->lower_names = NULL;
+    if (flags & HAS_LOWER_FDS) {
+        int *lowers = get_array(r, l->n_lowers, sizeof *lowers);
+        for (size_t i = 0; !r->failed && i < l->n_lowers; i++)
+            lowers[i] = get_fd(r);
+        l->lower_fds = lowers;
+    }
+    layers_singles(l, singles);
+    get_singles(r, singles, flags);
+}
+
+static void get_bind(struct reader *r, struct kilnrun_bind *b)
+{
+    b->kind = (enum kilnrun_bind_kind)get_number(r);
+    b->readonly = get_number(r) != 0;
+    b->target = get_string(r);
+    b->size = (uint64_t)get_number(r) << 32;
+    b->size |= get_number(r);
+    b->mode = get_number(r);
+    b->uid = get_number(r);
+    b->gid = get_number(r);
+    b->source_fd = has_source_fd(b) ? get_fd(r) : -1;
+    if (b->kind == KILNRUN_LAYERS) {
+        b->path = get_string(r);
+        get_layers(r, &b->layers);
+    }
 }
 
 static void get_spec(struct reader *r, struct kilnrun_spec *s)
 {
-    uint32_t magic = get_number(r), flags = get_number(r);
+    int *singles[N_SINGLES];
     struct kilnrun_bind *binds;
+    uint32_t flags;
     gid_t *groups;
 
-    if (magic != MAGIC)
+    if (get_number(r) != MAGIC)
         r->failed = true;
-    s->n_lowers = get_number(r);
-    s->lower_names = get_strings(r);
-    if (!(flags & HAS_LOWER_NAMES))
-        s->lower_names = NULL;
+    get_layers(r, &s->root);
+    flags = get_number(r);
+    spec_singles(s, singles);
+    get_singles(r, singles, flags);
+    s->no_network = flags & NO_NETWORK;
+    s->insecure = flags & INSECURE;
     s->uid = get_number(r);
     s->gid = get_number(r);
     s->n_groups = get_number(r);
@@ -291,12 +376,8 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
     s->env = get_strings(r);
     s->n_binds = get_number(r);
     s->binds = binds = get_array(r, s->n_binds, sizeof *binds);
-    for (size_t i = 0; !r->failed && i < s->n_binds; i++) {
-        binds[i].readonly = get_number(r) != 0;
-        binds[i].target = get_string(r);
-    }
-    if (!r->failed)
-        get_fds(r, s, flags, binds);
+    for (size_t i = 0; !r->failed && i < s->n_binds; i++)
+        get_bind(r, &binds[i]);
 }
 
 int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec)

@@ -10,14 +10,18 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "binds.h"
 #include "caps.h"
 #include "mounts.h"
 #include "overlay.h"
@@ -36,7 +40,7 @@ struct step {
     struct mounts mounts;
     int overlay;  /* detached, or -1 for the fallback */
     int files[3]; /* detached copies of resolv.conf, hosts and hostname */
-    int *binds;   /* and of the binds */
+    struct binds binds;
 };
 
 static const struct {
@@ -72,7 +76,7 @@ static int take_sources(struct step *s)
 {
     const int file_fds[3] = {s->spec.resolv_fd, s->spec.hosts_fd, s->spec.hostname_fd};
 
-    s->overlay = overlay_detached(&s->spec, s->setup->options->overlay, &s->failure);
+    s->overlay = overlay_detached(&s->spec.root, s->setup->options->overlay, &s->failure);
     if (s->overlay < 0 && s->overlay != -ENOSYS)
         return s->overlay;
     if (s->overlay == -ENOSYS && (s->setup->options->overlay == KILNRUN_OVERLAY_FDS ||
@@ -83,16 +87,7 @@ static int take_sources(struct step *s)
         if (s->failure.error)
             return s->failure.error;
     }
-    s->binds = calloc(s->spec.n_binds + 1, sizeof *s->binds);
-    if (!s->binds)
-        return failure_set(&s->failure, -ENOMEM, "bind", "allocate");
-    for (size_t i = 0; i < s->spec.n_binds; i++) {
-        const struct kilnrun_bind *bind = &s->spec.binds[i];
-        s->binds[i] = mounts_detach(bind->source_fd, bind->readonly, &s->failure, bind->target);
-        if (s->binds[i] < 0)
-            return s->binds[i];
-    }
-    return 0;
+    return binds_take(&s->binds);
 }
 
 /* A mount namespace of the step's own, from which nothing propagates back. */
@@ -108,8 +103,18 @@ static int leave_mount_namespace(struct step *s)
 static int mount_root(struct step *s)
 {
     s->mounts.root = s->overlay >= 0 ? overlay_attach(s->overlay, &s->failure)
-                                     : overlay_by_mount(&s->spec, &s->failure);
+                                     : overlay_by_mount(&s->spec.root, &s->failure);
     return s->mounts.root < 0 ? s->mounts.root : 0;
+}
+
+static int mount_sys(struct step *s)
+{
+    return mounts_sys(&s->mounts, s->spec.insecure);
+}
+
+static int mount_masks(struct step *s)
+{
+    return s->spec.insecure ? 0 : mounts_masks(&s->mounts);
 }
 
 static int mount_files_and_binds(struct step *s)
@@ -119,7 +124,7 @@ static int mount_files_and_binds(struct step *s)
     for (int i = 0; rc == 0 && i < 3; i++)
         rc = mounts_attach(&s->mounts, s->files[i], file_places[i].path, file_places[i].stage);
     for (size_t i = 0; rc == 0 && i < s->spec.n_binds; i++)
-        rc = mounts_attach(&s->mounts, s->binds[i], s->spec.binds[i].target, "bind");
+        rc = mounts_attach(&s->mounts, s->binds.mounts[i], s->spec.binds[i].target, "bind");
     return rc;
 }
 
@@ -155,12 +160,32 @@ static int enter_root(struct step *s)
     return 0;
 }
 
-/* From here on no mount can be made or undone. */
+/* From here on no mount can be made or undone, unless the step asks for a mount namespace that
+ * belongs to the nested user namespace: there what is mounted already stays, locked. */
 static int enter_user_namespace(struct step *s)
 {
     if (setns(s->setup->user_ns, CLONE_NEWUSER) < 0)
         return failure_set(&s->failure, -errno, "user", "enter the nested user namespace");
+    if (s->spec.insecure && unshare(CLONE_NEWNS) < 0)
+        return failure_set(&s->failure, -errno, "user", "a mount namespace of the command's own");
     return 0;
+}
+
+/* Owned by the nested user namespace: the builder's would refuse low ports and raw sockets. */
+static int leave_network(struct step *s)
+{
+    struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int fd, rc;
+
+    if (!s->spec.no_network)
+        return 0;
+    if (unshare(CLONE_NEWNET) < 0)
+        return failure_set(&s->failure, -errno, "network", "make a network namespace");
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    rc = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc < 0 ? failure_set(&s->failure, rc, "network", "bring up the loopback device") : 0;
 }
 
 /* The output is handed to the command's user, who may want to open /dev/stdout; as runc does, and
@@ -218,7 +243,7 @@ static int set_groups(struct step *s)
 
 static int install_filter(struct step *s)
 {
-    int rc = seccomp_install();
+    int rc = s->spec.insecure ? 0 : seccomp_install();
 
     return rc < 0 ? failure_set(&s->failure, rc, "seccomp", "install the filter") : 0;
 }
@@ -226,14 +251,14 @@ static int install_filter(struct step *s)
 /* The bounding set while CAP_SETPCAP is there; then the user, which may drop all; then the rest. */
 static int drop_privileges(struct step *s)
 {
-    int rc = caps_cut_bounding();
+    int rc = s->spec.insecure ? 0 : caps_cut_bounding();
 
     if (rc < 0)
         return failure_set(&s->failure, rc, "capabilities", "cut the bounding set");
     if (setresuid(s->spec.uid, s->spec.uid, s->spec.uid) < 0)
         return failure_set(&s->failure, -errno, "user", "user id %u (not in the id map?)",
                            (unsigned)s->spec.uid);
-    rc = caps_set(s->spec.uid);
+    rc = s->spec.insecure ? 0 : caps_set(s->spec.uid);
     return rc < 0 ? failure_set(&s->failure, rc, "capabilities", "capset") : 0;
 }
 
@@ -308,16 +333,18 @@ static int prepare_and_execute(struct step *s)
         /* with the builder's mounts */
         (rc = take_sources(s)) < 0 || (rc = leave_mount_namespace(s)) < 0 ||
         /* with mounts of our own, and the power to make more */
+        (rc = binds_make(&s->binds)) < 0 ||    /* what RUN --mount shows */
         (rc = mount_root(s)) < 0 ||            /* overlay */
         (rc = mounts_proc(&s->mounts)) < 0 ||  /* /proc */
-        (rc = mounts_sys(&s->mounts)) < 0 ||   /* /sys */
+        (rc = mount_sys(s)) < 0 ||             /* /sys */
         (rc = mounts_dev(&s->mounts)) < 0 ||   /* /dev */
-        (rc = mounts_masks(&s->mounts)) < 0 || /* parts of /proc and /sys */
+        (rc = mount_masks(s)) < 0 ||           /* parts of /proc and /sys */
         (rc = mount_files_and_binds(s)) < 0 || /* /etc/resolv.conf … */
         (rc = report_stubs(s)) < 0 ||          /* what had to be made for these */
         (rc = set_hostname(s)) < 0 ||          /* uts namespace */
         (rc = enter_root(s)) < 0 ||            /* pivot_root, unmount the host */
         (rc = enter_user_namespace(s)) < 0 ||  /* no mounts any more */
+        (rc = leave_network(s)) < 0 ||         /* network namespace, if asked for */
         /* with all capabilities in the nested user namespace */
         (rc = set_stdio(s)) < 0 || (rc = close_files(s)) < 0 || /* nothing of the builder is left */
         (rc = enter_cwd(s)) < 0 || (rc = set_groups(s)) < 0 || (rc = install_filter(s)) < 0 ||
@@ -339,6 +366,8 @@ void step_run(const struct step_setup *setup)
                                .sys = -1,
                                .dev = -1,
                                .empty = -1};
+    s.binds = (struct binds){
+        .spec = &s.spec, .options = setup->options, .failure = &s.failure};
     prepare_and_execute(&s);
     wire_send(s.socket, WIRE_FAILURE, 0, &s.failure, sizeof s.failure, NULL, 0);
     _exit(127);

@@ -71,11 +71,11 @@ static bool add_lowers(KilnEngine *e, const KilnStep *step, Command *c, GError *
         g_ptr_array_add(c->lower_names, g_strdup_printf("%" G_GINT64_FORMAT, layer));
     }
     g_ptr_array_add(c->lower_names, g_strdup("../stub"));
-    c->spec.lower_fds = (const int *)(void *)c->lower_fds->data;
-    c->spec.n_lowers = n;
-    c->spec.stub_fd = kiln_store_stub_fd(store);
-    c->spec.lower_parent_fd = kiln_store_layers_fd(store);
-    c->spec.lower_names = (const char *const *)c->lower_names->pdata;
+    c->spec.root.lower_fds = (const int *)(void *)c->lower_fds->data;
+    c->spec.root.n_lowers = n;
+    c->spec.root.stub_fd = kiln_store_stub_fd(store);
+    c->spec.root.lower_parent_fd = kiln_store_layers_fd(store);
+    c->spec.root.lower_names = (const char *const *)c->lower_names->pdata;
     return true;
 }
 
@@ -124,8 +124,8 @@ static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, K
         return false;
     }
     add_env(step, c);
-    c->spec.upper_fd = upperfd;
-    c->spec.work_fd = workfd;
+    c->spec.root.upper_fd = upperfd;
+    c->spec.root.work_fd = workfd;
     c->spec.argv = (const char *const *)step->argv;
     c->spec.cwd = step->workdir;
     c->spec.uid = c->user.uid;

@@ -217,7 +217,7 @@ bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError 
     if (!ok)
         return false;
     step->dest = destination(s->config, files.dest);
-    g_autofree char *display = kiln_site_display(site);
+    g_autofree char *display = kiln_site_display(site, NULL);
     step->name = kiln_stage_step_name(s, site, display);
     step->created_by = created_by(step, files.dest);
     g_free(files.dest);

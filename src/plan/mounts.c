@@ -36,7 +36,8 @@ char **kiln_mount_fields(const char *text)
 typedef struct {
     KilnMount mount;
     char *from;
-    bool readonly_given, sharing_given;
+    bool readonly_given;
+    const GArray *before; /* KilnMount: the RUN's mounts so far */
 } Reading;
 
 typedef bool (*SetFunc)(Reading *r, const char *value);
@@ -68,8 +69,7 @@ static bool set_id(Reading *r, const char *value)
     return replace(&r->mount.id, value);
 }
 
-/* As Go's strconv.ParseBool. */
-static bool parse_bool(const char *value, bool *result)
+bool kiln_mount_bool(const char *value, bool *result)
 {
     static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True", NULL};
     static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False", NULL};
@@ -80,14 +80,14 @@ static bool parse_bool(const char *value, bool *result)
 static bool set_readonly(Reading *r, const char *value)
 {
     r->readonly_given = true;
-    return parse_bool(value, &r->mount.readonly);
+    return kiln_mount_bool(value, &r->mount.readonly);
 }
 
 static bool set_writable(Reading *r, const char *value)
 {
     bool writable;
     r->readonly_given = true;
-    if (!parse_bool(value, &writable))
+    if (!kiln_mount_bool(value, &writable))
         return false;
     r->mount.readonly = !writable;
     return true;
@@ -96,7 +96,6 @@ static bool set_writable(Reading *r, const char *value)
 static bool set_sharing(Reading *r, const char *value)
 {
     static const char *const names[] = {"shared", "private", "locked"};
-    r->sharing_given = true;
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         if (g_ascii_strcasecmp(value, names[i]) == 0) {
             r->mount.sharing = (KilnSharing)i;
@@ -159,21 +158,34 @@ static bool set_size(Reading *r, const char *value)
     return true;
 }
 
+static bool set_env(Reading *r, const char *value)
+{
+    return replace(&r->mount.env, value);
+}
+
+static bool set_required(Reading *r, const char *value)
+{
+    return kiln_mount_bool(value, &r->mount.required);
+}
+
 #define BIND (1u << KILN_MOUNT_BIND)
 #define CACHE (1u << KILN_MOUNT_CACHE)
 #define TMPFS (1u << KILN_MOUNT_TMPFS)
-#define ANY (BIND | CACHE | TMPFS)
+#define SECRET (1u << KILN_MOUNT_SECRET)
+#define SSH (1u << KILN_MOUNT_SSH)
+#define ANY (BIND | CACHE | TMPFS | SECRET | SSH)
 
+/* BuildKit's instructions/commands_runmount.go. What it takes and makes nothing of is taken here too. */
 static const struct {
     const char *key;
-    SetFunc set; /* NULL: known, but for no type of mount here */
+    SetFunc set; /* NULL: the type, which was read before */
     guint types;
     const char *bare; /* the value when there is no "=" */
 } keys[] = {
     {"type", NULL, ANY, NULL},
-    {"from", set_from, ANY, NULL},
-    {"source", set_source, ANY, NULL},
-    {"src", set_source, ANY, NULL},
+    {"from", set_from, ANY & ~SECRET, NULL},
+    {"source", set_source, ANY & ~SSH, NULL},
+    {"src", set_source, ANY & ~SSH, NULL},
     {"target", set_target, ANY, NULL},
     {"dst", set_target, ANY, NULL},
     {"destination", set_target, ANY, NULL},
@@ -184,14 +196,14 @@ static const struct {
     {"id", set_id, ANY, NULL},
     {"sharing", set_sharing, CACHE, NULL},
     {"size", set_size, TMPFS, NULL},
-    {"mode", set_mode, CACHE, NULL},
-    {"uid", set_uid, CACHE, NULL},
-    {"gid", set_gid, CACHE, NULL},
-    {"env", NULL, 0, NULL},
-    {"required", NULL, 0, NULL},
+    {"mode", set_mode, CACHE | SECRET | SSH, NULL},
+    {"uid", set_uid, CACHE | SECRET | SSH, NULL},
+    {"gid", set_gid, CACHE | SECRET | SSH, NULL},
+    {"env", set_env, ANY, NULL},
+    {"required", set_required, SECRET | SSH, "true"},
 };
 
-static const char *const types[] = {"bind", "cache", "tmpfs", NULL};
+static const char *const types[] = {"bind", "cache", "tmpfs", "secret", "ssh", NULL};
 
 /* Expands the value of "key=value"; the key is cut off in place. */
 static char *field_value(const KilnSite *site, const KilnPlace *place, char *field, GError **error)
@@ -216,17 +228,16 @@ static bool read_type(const KilnSite *site, const KilnPlace *place, char **field
         if (!value)
             return false;
         g_autofree char *type = g_ascii_strdown(value, -1);
-        if (strcmp(type, "secret") == 0 || strcmp(type, "ssh") == 0)
-            return kiln_site_fail(site, error, KILN_PLAN_ERROR_UNSUPPORTED, place,
-                                  "RUN --mount=type=%s is not supported by this version of kiln",
-                                  type);
         guint n = 0;
         while (types[n] && strcmp(types[n], type) != 0)
             n++;
+        const char *near = types[n] ? NULL : kiln_suggest(type, types, true);
         if (!types[n])
-            return kiln_site_fail(
-                site, error, KILN_PLAN_ERROR_ARGUMENT, place,
-                "RUN --mount: unknown type \"%s\" (bind, cache, tmpfs, secret, ssh)", value);
+            return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                                  "RUN --mount: unknown type \"%s\"%s%s%s (bind, cache, tmpfs, "
+                                  "secret, ssh)",
+                                  value, near ? ", did you mean " : "", near ? near : "",
+                                  near ? "?" : "");
         r->mount.type = (KilnMountType)n;
     }
     return true;
@@ -263,20 +274,92 @@ static bool read_field(const KilnSite *site, const KilnPlace *place, char *field
                           near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
+static bool given(const char *value)
+{
+    return value && *value;
+}
+
+/* The id is what "source" or "id" says, or the name of the target. A variable alone needs no file. */
+static bool complete_secret(const KilnSite *site, const KilnPlace *place, KilnMount *m,
+                            GError **error)
+{
+    if (!given(m->source) && !given(m->target) && !given(m->id))
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                              "RUN --mount=type=secret needs id=ID (or target=PATH)");
+    if (given(m->source) && given(m->id))
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
+                              "RUN --mount=type=secret: id and source are the same; give one");
+    if (given(m->source))
+        replace(&m->id, m->source);
+    g_autofree char *name = g_path_get_basename(given(m->id) ? m->id : m->target);
+    if (!given(m->id))
+        replace(&m->id, name);
+    if (m->env && !*m->env)
+        replace(&m->env, m->id);
+    if (!given(m->target))
+        g_clear_pointer(&m->target, g_free);
+    if (!m->target && !m->env)
+        m->target = g_strconcat("/run/secrets/", name, NULL);
+    g_clear_pointer(&m->source, g_free);
+    return true;
+}
+
+static guint count_type(const GArray *mounts, KilnMountType type)
+{
+    guint n = 0;
+    for (guint i = 0; i < mounts->len; i++)
+        n += g_array_index(mounts, KilnMount, i).type == type;
+    return n;
+}
+
+/* What was left out, by the type's own rules. */
+static bool complete_type(KilnPlanner *p, const KilnSite *site, const KilnPlace *place, Reading *r,
+                          GError **error)
+{
+    KilnMount *m = &r->mount;
+    const char *target = m->target ? m->target : "";
+    const char *namespace = g_hash_table_lookup(p->build_args, "BUILDKIT_CACHE_MOUNT_NS");
+    switch (m->type) {
+    case KILN_MOUNT_CACHE:
+        if (!given(m->id)) { /* path.Clean of the target as written, in BuildKit */
+            g_autofree char *clean = kiln_path_clean("/", target);
+            replace(&m->id, *target == '/' ? clean : clean[1] ? clean + 1 : ".");
+        }
+        if (given(namespace)) {
+            g_autofree char *id = g_strconcat(namespace, "/", m->id, NULL);
+            replace(&m->id, id);
+        }
+        return true;
+    case KILN_MOUNT_SECRET:
+        m->mode = m->mode >= 0 ? m->mode : 0400;
+        return complete_secret(site, place, m, error);
+    case KILN_MOUNT_SSH:
+        m->mode = m->mode >= 0 ? m->mode : 0600;
+        if (!given(m->id))
+            replace(&m->id, "default");
+        if (!*target) { /* client/llb/exec.go */
+            g_free(m->target);
+            m->target = g_strdup_printf("/run/buildkit/ssh_agent.%u",
+                                        count_type(r->before, KILN_MOUNT_SSH));
+        }
+        return true;
+    default:
+        g_clear_pointer(&m->id, g_free);
+        return true;
+    }
+}
+
 /* What was left out, and paths made absolute. */
 static bool complete(KilnPlanner *p, const KilnSite *site, const KilnPlace *place, Reading *r,
                      GPtrArray *needs, GError **error)
 {
     KilnMount *m = &r->mount;
+    if (!complete_type(p, site, place, r, error))
+        return false;
+    if (m->type == KILN_MOUNT_SECRET && !m->target)
+        return true;
     const char *target = m->target ? m->target : "";
     const char *workdir = kiln_config_string(site->config, "WorkingDir");
-    if (m->type == KILN_MOUNT_CACHE && (!m->id || !*m->id)) {
-        /* path.Clean of the target as written, in BuildKit */
-        g_autofree char *clean = kiln_path_clean("/", target);
-        replace(&m->id, *target == '/' ? clean : clean[1] ? clean + 1 : ".");
-    } else if (m->type != KILN_MOUNT_CACHE) {
-        g_clear_pointer(&m->id, g_free);
-    }
     g_autofree char *base = kiln_path_clean("/", workdir ? workdir : "/");
     g_autofree char *absolute = kiln_path_clean(base, target);
     if (strcmp(absolute, "/") == 0)
@@ -288,7 +371,7 @@ static bool complete(KilnPlanner *p, const KilnSite *site, const KilnPlace *plac
     if (!r->readonly_given)
         m->readonly = m->type == KILN_MOUNT_BIND;
     m->from.kind = m->type == KILN_MOUNT_BIND ? KILN_ORIGIN_CONTEXT : KILN_ORIGIN_STAGE;
-    if (r->from && *r->from && m->type != KILN_MOUNT_TMPFS)
+    if (given(r->from) && (m->type == KILN_MOUNT_BIND || m->type == KILN_MOUNT_CACHE))
         return kiln_planner_origin(p, site, r->from, &m->from, needs, error);
     return true;
 }
@@ -310,6 +393,16 @@ static bool read_mount(KilnPlanner *p, const KilnSite *site, const char *text,
     return complete(p, site, place, r, needs, error);
 }
 
+bool kiln_mounts_set_variable(const GArray *mounts, const char *name)
+{
+    for (guint i = 0; mounts && i < mounts->len; i++) {
+        const KilnMount *m = &g_array_index(mounts, KilnMount, i);
+        if (m->type == KILN_MOUNT_SECRET && g_strcmp0(m->env, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GArray **mounts,
                       GError **error)
 {
@@ -321,7 +414,7 @@ bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GA
         const KilnFlag *flag = g_ptr_array_index(flags, i);
         if (strcmp(flag->name, "mount") != 0)
             continue;
-        Reading r = {.mount = {.mode = -1, .uid = -1, .gid = -1}};
+        Reading r = {.mount = {.mode = -1, .uid = -1, .gid = -1}, .before = list};
         ok = read_mount(p, site, flag->value ? flag->value : "", &flag->place, needs, &r, error);
         g_free(r.from);
         g_array_append_val(list, r.mount);

@@ -130,8 +130,8 @@ KilnStep *kiln_step_add(KilnPlanner *p, const KilnSite *site, KilnStepKind kind,
 /* "[builder 2/5] TEXT"; counts. g_free(). */
 char *kiln_stage_step_name(KilnStage *s, const KilnSite *site, const char *text);
 /* The instruction as people see it: variables expanded (in RUN only those that are set, since the
- * rest is the shell's). g_free(). */
-char *kiln_site_display(const KilnSite *site);
+ * rest is the shell's, and "****" for what `mounts` makes of a secret; NULL: none). g_free(). */
+char *kiln_site_display(const KilnSite *site, const GArray *mounts);
 bool kiln_stage_run(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
 bool kiln_stage_workdir(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
 void kiln_step_free(KilnStep *s);
@@ -144,8 +144,16 @@ bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError 
 /* The mounts of a RUN; *mounts is NULL if there are none. Steps they read are added to `needs`. */
 bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GArray **mounts,
                       GError **error);
-/* The fields of a --mount, a line of CSV; NULL if it is malformed. g_strfreev(). */
+/* The fields of a --mount or --device, a line of CSV; NULL if it is malformed. g_strfreev(). */
 char **kiln_mount_fields(const char *text);
+/* As Go's strconv.ParseBool. */
+bool kiln_mount_bool(const char *value, bool *result);
+/* Whether a mount of the RUN puts a secret into this variable. */
+bool kiln_mounts_set_variable(const GArray *mounts, const char *name);
+
+/* sandbox.c */
+/* --network, --security and --device of a RUN. */
+bool kiln_site_sandbox(KilnPlanner *p, const KilnSite *site, KilnStep *step, GError **error);
 
 /* metadata.c: every instruction that makes no layer, but ARG. */
 bool kiln_site_metadata(KilnSite *site, GError **error);

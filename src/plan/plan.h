@@ -15,6 +15,7 @@ typedef enum {
     KILN_PLAN_ERROR_STAGE,       /* no such stage, self or forward reference */
     KILN_PLAN_ERROR_ARGUMENT,
     KILN_PLAN_ERROR_UNSUPPORTED, /* a flag that this version does not do yet, by name */
+    KILN_PLAN_ERROR_NOT_ALLOWED, /* needs an entitlement that was not given (--allow) */
 } KilnPlanError;
 
 typedef enum {
@@ -45,22 +46,32 @@ typedef struct {
 } KilnInline;
 
 /* RUN --mount. The values are expanded and checked; paths are absolute in the rootfs. */
-typedef enum { KILN_MOUNT_BIND, KILN_MOUNT_CACHE, KILN_MOUNT_TMPFS } KilnMountType;
+typedef enum {
+    KILN_MOUNT_BIND,
+    KILN_MOUNT_CACHE,
+    KILN_MOUNT_TMPFS,
+    KILN_MOUNT_SECRET,
+    KILN_MOUNT_SSH,
+} KilnMountType;
 typedef enum { KILN_SHARING_SHARED, KILN_SHARING_PRIVATE, KILN_SHARING_LOCKED } KilnSharing;
 typedef struct {
     KilnMountType type;
-    char *target;      /* never "/" */
+    char *target;      /* never "/"; NULL for a secret that is only an environment variable */
     char *source;      /* path in `from`, absolute; "/" by default */
-    char *id;          /* cache: its name, by default the target as written; NULL otherwise */
+    char *id;          /* cache: its name, by default the target as written, after "NAMESPACE/" if there is
+                          a BUILDKIT_CACHE_MOUNT_NS; secret, ssh: as the user gives it; NULL otherwise */
     KilnOrigin from;   /* bind: the context by default; cache: what a new one starts with, by default nothing
                           (KILN_ORIGIN_STAGE without step); tmpfs: nothing */
     KilnSharing sharing; /* cache */
     bool readonly;     /* bind: by default; a writable bind's changes are thrown away */
-    gint64 mode, uid, gid; /* cache: of a new one; -1: not given (0755, 0, 0) */
+    gint64 mode, uid, gid; /* cache: of a new one, -1: not given (0755, 0, 0); secret, ssh: of the file */
     guint64 size;      /* tmpfs: bytes; 0: no limit of its own */
-    char *env;         /* for secrets, which are not here yet: always NULL */
-    bool required;     /* likewise: always false */
+    char *env;         /* secret: the variable that holds it too, or NULL */
+    bool required;     /* secret, ssh: without it the RUN fails; else it is left out */
 } KilnMount;
+
+/* RUN --network, or what the build says. */
+typedef enum { KILN_NETWORK_DEFAULT, KILN_NETWORK_NONE, KILN_NETWORK_HOST } KilnNetwork;
 
 struct KilnStep {
     guint index; /* in KilnPlan.steps: every step comes after those it needs */
@@ -87,6 +98,8 @@ struct KilnStep {
     char *user;       /* USER as expanded: "name", "uid", "name:group" …; NULL for root. Also of WORKDIR */
     char *shell_name; /* the shell of the shell form ("/bin/sh"); NULL for exec form and scripts */
     GArray *mounts;   /* KilnMount, in order; NULL if there are none */
+    KilnNetwork network;
+    bool insecure;    /* --security=insecure, which was allowed */
 
     /* KILN_STEP_COPY */
     bool add;          /* ADD: local archives are unpacked (not with --unpack=false), URLs fetched */
@@ -146,6 +159,8 @@ typedef struct {
     const char *const *proxy_args;  /* predefined proxy ARGs by configuration */
     const char *const *labels;      /* "K=V"; set last, without history */
     const char *const *contexts;    /* names of --build-context: they stand in for stages and references */
+    KilnNetwork network;            /* of RUNs that do not say */
+    const char *const *allow;       /* entitlements: "network.host", "security.insecure"; may be NULL */
     const KilnPlatform *platform;   /* of the result, written to its config; NULL: the host's and the
                                        config keeps the base's */
     KilnResolveFunc resolve;

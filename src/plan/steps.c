@@ -4,6 +4,8 @@
 #include "dockerfile/lex.h"
 #include "plan/plan-private.h"
 
+#define SSH_SOCKET "SSH_AUTH_SOCK"
+
 static void origin_clear(KilnOrigin *o)
 {
     g_free(o->name);
@@ -87,13 +89,21 @@ char *kiln_stage_step_name(KilnStage *s, const KilnSite *site, const char *text)
                            text);
 }
 
+typedef struct {
+    const KilnScope *scope;
+    const GArray *mounts;
+} Shown;
+
 static const char *look_up(const char *name, void *data)
 {
-    return kiln_scope_get(data, name);
+    const Shown *shown = data;
+    return kiln_mounts_set_variable(shown->mounts, name) ? "****"
+                                                         : kiln_scope_get(shown->scope, name);
 }
 
-char *kiln_site_display(const KilnSite *site)
+char *kiln_site_display(const KilnSite *site, const GArray *mounts)
 {
+    Shown shown = {site->scope, mounts};
     const KilnInstruction *i = site->instruction;
     bool run = i->kind == KILN_INST_RUN;
     g_autofree char *text = g_strndup(i->original, strcspn(i->original, "\n"));
@@ -112,7 +122,7 @@ char *kiln_site_display(const KilnSite *site)
                         .keep_quotes = run,
                         .keep_unset = run,
                         .lookup = look_up,
-                        .data = site->scope};
+                        .data = &shown};
     char *expanded = NULL;
     if (!kiln_lex(text, strlen(text), &mode, &expanded, NULL, NULL))
         expanded = g_strdup(text);
@@ -122,31 +132,6 @@ char *kiln_site_display(const KilnSite *site)
 }
 
 /* ---- RUN ---- */
-
-static bool run_flags(const KilnSite *site, GError **error)
-{
-    static const struct {
-        const char *flag, *values[3]; /* values[0] is the default */
-        const char *known[3];         /* of the language, but not here yet */
-    } flags[] = {
-        {"network", {"default", "host"}, {"none"}},
-        {"security", {"sandbox"}, {"insecure"}},
-        {"device", {NULL}, {NULL}},
-    };
-    for (guint i = 0; i < G_N_ELEMENTS(flags); i++) {
-        const char *value = kiln_instruction_flag(site->instruction, flags[i].flag);
-        if (!value || (flags[i].values[0] && g_strv_contains(flags[i].values, value)))
-            continue;
-        bool known = !flags[i].values[0] || g_strv_contains(flags[i].known, value);
-        return kiln_site_fail(site, error,
-                              known ? KILN_PLAN_ERROR_UNSUPPORTED : KILN_PLAN_ERROR_ARGUMENT,
-                              kiln_site_flag(site, flags[i].flag),
-                              known ? "RUN --%s=%s is not supported by this version of kiln"
-                                    : "RUN --%s: unknown value \"%s\"",
-                              flags[i].flag, value);
-    }
-    return true;
-}
 
 /* What the history shows as the command. For a script that is the shell and the path, as in
  * BuildKit, though the file is executed itself. */
@@ -187,10 +172,21 @@ static void take_user(KilnStep *step, const KilnConfig *config)
     step->workdir = kiln_path_clean("/", workdir ? workdir : "/");
 }
 
+/* The first agent is where ssh looks for it, unless the Dockerfile says otherwise; as BuildKit, also if
+ * there turns out to be none. */
+static char **run_environment(const KilnScope *scope, const GArray *mounts)
+{
+    char **env = kiln_scope_environ(scope);
+    for (guint i = 0; mounts && i < mounts->len && !kiln_scope_get(scope, SSH_SOCKET); i++) {
+        const KilnMount *m = &g_array_index(mounts, KilnMount, i);
+        if (m->type == KILN_MOUNT_SSH)
+            return g_environ_setenv(env, SSH_SOCKET, m->target, true);
+    }
+    return env;
+}
+
 bool kiln_stage_run(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error)
 {
-    if (!run_flags(site, error))
-        return false;
     g_autoptr(GPtrArray) needs = g_ptr_array_new();
     GArray *mounts;
     if (!kiln_site_mounts(p, site, needs, &mounts, error))
@@ -198,14 +194,16 @@ bool kiln_stage_run(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError *
     KilnStep *step = kiln_step_add(p, site, KILN_STEP_RUN, s->last);
     g_ptr_array_extend(step->needs, needs, NULL, NULL);
     step->mounts = mounts;
+    if (!kiln_site_sandbox(p, site, step, error))
+        return false;
     g_auto(GStrv) words = run_command(site, step);
     if (!*step->argv || !**step->argv)
         return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, NULL,
                               "RUN [] has no command to run");
-    step->env = kiln_scope_environ(s->scope);
+    step->env = run_environment(s->scope, mounts);
     step->proxy_env = kiln_planner_proxies(p);
     take_user(step, s->config);
-    g_autofree char *display = kiln_site_display(site);
+    g_autofree char *display = kiln_site_display(site, mounts);
     step->name = kiln_stage_step_name(s, site, display);
     g_autofree char *prefix = kiln_scope_prefix(s->scope);
     g_autofree char *command = g_strjoinv(" ", words);
@@ -236,7 +234,7 @@ bool kiln_stage_workdir(KilnPlanner *p, KilnStage *s, const KilnSite *site, GErr
     }
     KilnStep *step = kiln_step_add(p, site, KILN_STEP_WORKDIR, s->last);
     take_user(step, s->config);
-    g_autofree char *display = kiln_site_display(site);
+    g_autofree char *display = kiln_site_display(site, NULL);
     step->name = kiln_stage_step_name(s, site, display);
     kiln_site_history(site, step, created_by);
     step->created_by = g_steal_pointer(&created_by);

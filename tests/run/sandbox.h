@@ -170,13 +170,13 @@ static inline struct kilnrun_spec sandbox_spec(Sandbox *s, const char *const *ar
     sandbox_mkdir(s, work);
     g_free(s->upper);
     s->upper = sandbox_path(s, upper);
-    return (struct kilnrun_spec){.lower_fds = &s->base_fd,
-                                 .n_lowers = 1,
-                                 .stub_fd = s->stub_fd,
-                                 .lower_parent_fd = s->layers_fd,
-                                 .lower_names = names,
-                                 .upper_fd = sandbox_open(s, upper),
-                                 .work_fd = sandbox_open(s, work),
+    return (struct kilnrun_spec){.root.lower_fds = &s->base_fd,
+                                 .root.n_lowers = 1,
+                                 .root.stub_fd = s->stub_fd,
+                                 .root.lower_parent_fd = s->layers_fd,
+                                 .root.lower_names = names,
+                                 .root.upper_fd = sandbox_open(s, upper),
+                                 .root.work_fd = sandbox_open(s, work),
                                  .argv = argv,
                                  .env = env,
                                  .cwd = "/",
@@ -198,8 +198,8 @@ static inline struct kilnrun_step *start_spec(Sandbox *s, struct kilnrun_spec *s
     spec->output_fd = ends[1];
     g_assert_cmpint(kilnrun_step_start(s->k, spec, &step), ==, 0);
     close(ends[1]);
-    close(spec->upper_fd);
-    close(spec->work_fd);
+    close(spec->root.upper_fd);
+    close(spec->root.work_fd);
     *output = ends[0];
     return step;
 }

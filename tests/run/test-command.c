@@ -173,14 +173,14 @@ static void test_bad_specs_are_refused(Sandbox *s)
     bad.cwd = "relative";
     g_assert_cmpint(kilnrun_step_start(s->k, &bad, &step), ==, -EINVAL);
     bad = good;
-    bad.upper_fd = -1;
+    bad.root.upper_fd = -1;
     g_assert_cmpint(kilnrun_step_start(s->k, &bad, &step), ==, -EINVAL);
     bad = good;
-    bad.upper_fd = 9999;
+    bad.root.upper_fd = 9999;
     g_assert_cmpint(kilnrun_step_start(s->k, &bad, &step), ==, -EBADF);
     g_assert_null(step);
-    close(good.upper_fd);
-    close(good.work_fd);
+    close(good.root.upper_fd);
+    close(good.root.work_fd);
 }
 
 static void test_long_command_lines(Sandbox *s)

@@ -170,8 +170,8 @@ static void test_death_of_the_launcher(Sandbox *s)
         spec.output_fd = STDERR_FILENO;
         int rc = kilnrun_step_start(s->k, &spec, &step);
         g_assert_true(rc == -EPIPE || rc == -ECONNRESET);
-        close(spec.upper_fd);
-        close(spec.work_fd);
+        close(spec.root.upper_fd);
+        close(spec.root.work_fd);
     }
     kilnrun_result_clear(&result);
 }
@@ -226,7 +226,7 @@ static void test_two_threads(Sandbox *s)
     sandbox_mkdir(s, "shared");
     g_assert_no_errno(mkfifo(a, 0666));
     g_assert_no_errno(mkfifo(b, 0666));
-    struct kilnrun_bind bind = {"/shared", sandbox_open(s, "shared"), false};
+    struct kilnrun_bind bind = {.target = "/shared", .source_fd = sandbox_open(s, "shared")};
     Concurrent first = {s, sandbox_spec(s, ping), {{0}}};
     Concurrent second = {s, sandbox_spec(s, pong), {{0}}};
     first.spec.binds = second.spec.binds = &bind;

@@ -41,7 +41,7 @@ static void test_missing_mount_points_are_made_and_reported(Sandbox *s)
     int hosts = sandbox_open(s, "layers/base/etc/motd"); /* any file */
     struct kilnrun_spec spec = sandbox_spec(s, argv);
 
-    spec.stub_fd = -1;
+    spec.root.stub_fd = -1;
     spec.hosts_fd = hosts;
     g_auto(Outcome) o = run_spec(s, &spec);
     assert_ran(&o);
@@ -80,8 +80,9 @@ static void test_binds(Sandbox *s)
 
     sandbox_write(s, "input/a", "from outside\n");
     sandbox_mkdir(s, "cache");
-    struct kilnrun_bind binds[] = {{"/in", sandbox_open(s, "input"), true},
-                                   {"/cache/deep", sandbox_open(s, "cache"), false}};
+    struct kilnrun_bind binds[] = {
+        {.target = "/in", .source_fd = sandbox_open(s, "input"), .readonly = true},
+        {.target = "/cache/deep", .source_fd = sandbox_open(s, "cache")}};
     spec.binds = binds;
     spec.n_binds = 2;
     g_auto(Outcome) o = run_spec(s, &spec);
@@ -241,9 +242,9 @@ static void many_layers(Sandbox *s, enum kilnrun_overlay method, bool by_fd, int
     names[n + 1] = "stub";
     fds[n] = s->base_fd;
     spec = sandbox_spec(s, argv);
-    spec.lower_fds = by_fd ? fds : NULL;
-    spec.lower_names = names;
-    spec.n_lowers = (size_t)n + 1;
+    spec.root.lower_fds = by_fd ? fds : NULL;
+    spec.root.lower_names = names;
+    spec.root.n_lowers = (size_t)n + 1;
     g_auto(Outcome) o = run_spec(s, &spec);
     if (o.result.failure.error == -ENOSYS) {
         g_test_message("this kernel has no such mount: %s", o.result.failure.detail);
@@ -295,8 +296,8 @@ static void test_mount_without_names(Sandbox *s)
     struct kilnrun_spec spec = sandbox_spec(s, argv);
 
     s->options.overlay = KILNRUN_OVERLAY_MOUNT;
-    spec.lower_names = NULL;
-    spec.lower_parent_fd = -1;
+    spec.root.lower_names = NULL;
+    spec.root.lower_parent_fd = -1;
     g_auto(Outcome) o = run_spec(s, &spec);
     assert_ran(&o);
     g_assert_cmpstr(o.output, ==, "welcome\n");
@@ -308,7 +309,7 @@ static void test_mount_refuses_names_it_cannot_spell(Sandbox *s)
     struct kilnrun_spec spec = sandbox_spec(s, argv);
 
     s->options.overlay = KILNRUN_OVERLAY_MOUNT;
-    spec.lower_names = names;
+    spec.root.lower_names = names;
     g_auto(Outcome) o = run_spec(s, &spec);
     assert_fails(&o, "overlay", -EINVAL);
 }
@@ -317,12 +318,12 @@ static void test_used_work_directory_is_an_error(Sandbox *s)
 {
     const char *argv[] = {"true", NULL};
     struct kilnrun_spec spec = sandbox_spec(s, argv);
-    int upper = dup(spec.upper_fd), work = dup(spec.work_fd);
+    int upper = dup(spec.root.upper_fd), work = dup(spec.root.work_fd);
 
     g_auto(Outcome) first = run_spec(s, &spec);
     assert_ran(&first);
-    spec.upper_fd = upper;
-    spec.work_fd = work;
+    spec.root.upper_fd = upper;
+    spec.root.work_fd = work;
     g_auto(Outcome) again = run_spec(s, &spec);
     g_assert_cmpstr(again.result.failure.stage, ==, "overlay");
 }

@@ -30,15 +30,28 @@ static const char *const names[] = {"1", "2", "3", "0"};
 static const char *const command[] = {"sh", "-c", "", "x y", NULL};
 static const char *const environment[] = {"A=1", NULL};
 static const gid_t groups[] = {5, 6};
-static const struct kilnrun_bind binds[] = {{"/a", 31, true}, {"/b", 32, false}};
+static const struct kilnrun_bind binds[] = {
+    {.target = "/a", .source_fd = 31, .readonly = true},
+    {.target = "/b", .source_fd = 32},
+    {.target = "/c",
+     .kind = KILNRUN_LAYERS,
+     .path = "/p",
+     .layers = {.n_lowers = 1,
+                .stub_fd = -1,
+                .lower_parent_fd = 33,
+                .lower_names = names,
+                .upper_fd = 34,
+                .work_fd = 35}},
+    {.target = "/d", .kind = KILNRUN_TMPFS, .size = 5ULL << 32 | 7},
+    {.target = "/e", .kind = KILNRUN_SECRET, .source_fd = 36, .mode = 0400, .uid = 7, .gid = 8}};
 
-static const struct kilnrun_spec full = {.lower_fds = lowers,
-                                         .n_lowers = 3,
-                                         .stub_fd = 14,
-                                         .lower_parent_fd = 15,
-                                         .lower_names = names,
-                                         .upper_fd = 16,
-                                         .work_fd = 17,
+static const struct kilnrun_spec full = {.root.lower_fds = lowers,
+                                         .root.n_lowers = 3,
+                                         .root.stub_fd = 14,
+                                         .root.lower_parent_fd = 15,
+                                         .root.lower_names = names,
+                                         .root.upper_fd = 16,
+                                         .root.work_fd = 17,
                                          .argv = command,
                                          .env = environment,
                                          .cwd = "/w",
@@ -52,7 +65,8 @@ static const struct kilnrun_spec full = {.lower_fds = lowers,
                                          .hosts_fd = -1,
                                          .hostname_fd = 20,
                                          .binds = binds,
-                                         .n_binds = 2};
+                                         .n_binds = 5,
+                                         .no_network = true};
 
 static void round_trip(void)
 {
@@ -61,14 +75,14 @@ static void round_trip(void)
     int memory = spec_write(&full, &fds);
 
     g_assert_cmpint(memory, >=, 0);
-    g_assert_cmpuint(fds.n, ==, 12);
+    g_assert_cmpuint(fds.n, ==, 16);
     g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
-    g_assert_cmpmem(s.lower_fds, s.n_lowers * sizeof(int), lowers, sizeof lowers);
-    g_assert_cmpstr(s.lower_names[3], ==, "0");
-    g_assert_cmpint(s.stub_fd, ==, 14);
-    g_assert_cmpint(s.lower_parent_fd, ==, 15);
-    g_assert_cmpint(s.upper_fd, ==, 16);
-    g_assert_cmpint(s.work_fd, ==, 17);
+    g_assert_cmpmem(s.root.lower_fds, s.root.n_lowers * sizeof(int), lowers, sizeof lowers);
+    g_assert_cmpstr(s.root.lower_names[3], ==, "0");
+    g_assert_cmpint(s.root.stub_fd, ==, 14);
+    g_assert_cmpint(s.root.lower_parent_fd, ==, 15);
+    g_assert_cmpint(s.root.upper_fd, ==, 16);
+    g_assert_cmpint(s.root.work_fd, ==, 17);
     g_assert_cmpint(s.output_fd, ==, 18);
     g_assert_cmpint(s.resolv_fd, ==, 19);
     g_assert_cmpint(s.hosts_fd, ==, -1);
@@ -80,11 +94,24 @@ static void round_trip(void)
     g_assert_cmpuint(s.uid, ==, 1);
     g_assert_cmpuint(s.gid, ==, 4294967294u);
     g_assert_cmpmem(s.groups, s.n_groups * sizeof(gid_t), groups, sizeof groups);
-    g_assert_cmpuint(s.n_binds, ==, 2);
+    g_assert_cmpuint(s.n_binds, ==, 5);
     g_assert_cmpstr(s.binds[1].target, ==, "/b");
     g_assert_cmpint(s.binds[1].source_fd, ==, 32);
     g_assert_true(s.binds[0].readonly);
     g_assert_false(s.binds[1].readonly);
+    g_assert_null(s.binds[2].layers.lower_fds);
+    g_assert_cmpstr(s.binds[2].layers.lower_names[0], ==, "1");
+    g_assert_cmpint(s.binds[2].layers.stub_fd, ==, -1);
+    g_assert_cmpint(s.binds[2].layers.lower_parent_fd, ==, 33);
+    g_assert_cmpint(s.binds[2].layers.work_fd, ==, 35);
+    g_assert_cmpstr(s.binds[2].path, ==, "/p");
+    g_assert_cmpuint(s.binds[3].size, ==, 5ULL << 32 | 7);
+    g_assert_cmpint(s.binds[4].source_fd, ==, 36);
+    g_assert_cmpuint(s.binds[4].mode, ==, 0400);
+    g_assert_cmpuint(s.binds[4].uid, ==, 7);
+    g_assert_cmpuint(s.binds[4].gid, ==, 8);
+    g_assert_true(s.no_network);
+    g_assert_false(s.insecure);
 }
 
 static void truncated(void)
