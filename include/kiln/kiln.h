@@ -21,7 +21,11 @@
  *            (value from the environment), labels[] "K=V", no_cache flag, pull "missing"|"always"|
  *            "never", output "type=oci,dest=FILE" (dest "-": standard output), platform,
  *            build_contexts[] "NAME=oci-layout://PATH[:TAG]|oci-archive://FILE|docker-archive://FILE|PATH",
- *            source_date_epoch, proxy_args[] "K=V", jobs (steps at once)
+ *            source_date_epoch, proxy_args[] "K=V", jobs (steps at once),
+ *            secrets[] "ID=file:PATH" or "ID=env:NAME" (read by this process when a step wants one),
+ *            ssh[] "ID" (the agent of SSH_AUTH_SOCK), "ID=SOCKET" or "ID=KEY[,KEY…]" (an ssh-agent is
+ *            started for them), network "default"|"none"|"host" of RUN, allow[] "network.host",
+ *            "security.insecure"
  *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}
  *   import   path ("-": standard input), name, changes[], message, platform → {"image_id","names"}
  *   load     path (OCI archive, OCI layout directory, docker-archive; "-": standard input), platform

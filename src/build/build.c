@@ -294,6 +294,23 @@ static KilnStep *run_one(KilnEngine *e, KilnStep *step)
     return next;
 }
 
+static void add_places(KilnEngine *e, gint n)
+{
+    g_mutex_lock(&e->lock);
+    g_thread_pool_set_max_threads(e->workers, g_thread_pool_get_max_threads(e->workers) + n, NULL);
+    g_mutex_unlock(&e->lock);
+}
+
+void kiln_engine_lend_place(KilnEngine *e)
+{
+    add_places(e, 1);
+}
+
+void kiln_engine_take_place(KilnEngine *e)
+{
+    add_places(e, -1);
+}
+
 static void run_chain(gpointer step, gpointer engine)
 {
     for (KilnStep *s = step; s;)

@@ -16,6 +16,9 @@ typedef enum {
     KILN_BUILD_ERROR_OUTPUT,      /* the result could not be written */
 } KilnBuildError;
 
+/* A secret of the user's; NULL without an error if there is none by that id. Called by any thread. */
+typedef GBytes *(*KilnSecretFunc)(const char *id, void *data, GError **error);
+
 typedef struct {
     KilnStore *store;
     struct kilnrun *run;
@@ -25,6 +28,9 @@ typedef struct {
     const char *context;      /* directory, absolute */
     const KilnIgnore *ignore; /* of the context, or NULL */
     GHashTable *contexts;     /* name → absolute path of --build-context directories */
+    KilnSecretFunc secret;    /* for RUN --mount=type=secret; NULL: there are none */
+    void *secret_data;
+    GHashTable *agents;       /* ids of --ssh → paths of agents' sockets; NULL: there are none */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;
     bool record;  /* the store gets the image; otherwise its layers alone, as the cache */

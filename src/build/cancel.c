@@ -6,6 +6,7 @@ G_DEFINE_QUARK(kiln-cancel-error-quark, kiln_cancel_error)
 
 struct KilnCancel {
     GMutex lock;
+    GCond changed;
     bool set;
     GHashTable *steps; /* struct kilnrun_step*, each with a reference */
 };
@@ -19,6 +20,7 @@ KilnCancel *kiln_cancel_new(void)
 {
     KilnCancel *c = g_new0(KilnCancel, 1);
     g_mutex_init(&c->lock);
+    g_cond_init(&c->changed);
     c->steps = g_hash_table_new_full(NULL, NULL, forget_step, NULL);
     return c;
 }
@@ -26,6 +28,7 @@ KilnCancel *kiln_cancel_new(void)
 void kiln_cancel_free(KilnCancel *c)
 {
     g_hash_table_unref(c->steps);
+    g_cond_clear(&c->changed);
     g_mutex_clear(&c->lock);
     g_free(c);
 }
@@ -34,6 +37,7 @@ void kiln_cancel_trigger(KilnCancel *c)
 {
     g_mutex_lock(&c->lock);
     c->set = true;
+    g_cond_broadcast(&c->changed);
     GHashTableIter iter;
     gpointer step;
     g_hash_table_iter_init(&iter, c->steps);
@@ -50,6 +54,16 @@ bool kiln_cancel_check(KilnCancel *c, GError **error)
     if (set)
         g_set_error_literal(error, KILN_CANCEL_ERROR, 0, "canceled");
     return set;
+}
+
+bool kiln_cancel_wait(KilnCancel *c, gint64 microseconds, GError **error)
+{
+    gint64 until = g_get_monotonic_time() + microseconds;
+    g_mutex_lock(&c->lock);
+    while (!c->set && g_cond_wait_until(&c->changed, &c->lock, until))
+        ;
+    g_mutex_unlock(&c->lock);
+    return kiln_cancel_check(c, error);
 }
 
 KilnVerdict kiln_verdict_of(const GError *failure)

@@ -19,6 +19,9 @@ void kiln_cancel_trigger(KilnCancel *c);
 /* True if it is set; then error says so. */
 bool kiln_cancel_check(KilnCancel *c, GError **error);
 
+/* Waits so long (microseconds), or until it is set; then true, and error says so. */
+bool kiln_cancel_wait(KilnCancel *c, gint64 microseconds, GError **error);
+
 /* How a task ended that failed so (NULL: it did not). */
 KilnVerdict kiln_verdict_of(const GError *failure);
 

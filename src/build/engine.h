@@ -77,6 +77,10 @@ void kiln_engine_open_index(KilnEngine *e);
 /* Puts "FILE:LINE:COLUMN: " and the quoted line around *error, which must be set. */
 void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError **error);
 
+/* While a step waits for something that another one holds, a further one may run in its place. */
+void kiln_engine_lend_place(KilnEngine *e);
+void kiln_engine_take_place(KilnEngine *e);
+
 /* The image: digests, configuration, record. Called when all steps are done. */
 KilnBuilt *kiln_build_assemble(KilnEngine *e, GError **error);
 /* A GThreadPool function: computes the digest (and blob) of a KilnState's layer ahead of need. */

@@ -22,11 +22,14 @@ static void hash_list(KilnHash *key, char *const *list)
 static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
 {
     (void)prepared;
+    static const char *const networks[] = {"default", "none", "host"};
     hash_list(key, step->argv);
     hash_list(key, step->env);
     kiln_hash_string(key, step->script);
     kiln_hash_string(key, step->user);
     kiln_hash_string(key, step->workdir);
+    kiln_hash_string(key, networks[step->network]);
+    kiln_hash_string(key, step->insecure ? "insecure" : "sandbox");
     return kiln_step_mounts_feed(e, step, key, error);
 }
 
@@ -79,6 +82,16 @@ static bool add_lowers(KilnEngine *e, const KilnStep *step, Command *c, GError *
     return true;
 }
 
+/* A variable takes the place of one of the same name. */
+static void set_variable(GPtrArray *env, const char *text)
+{
+    gsize name = strcspn(text, "=");
+    for (guint i = env->len; i-- > 0;)
+        if (strncmp(env->pdata[i], text, name) == 0 && ((const char *)env->pdata[i])[name] == '=')
+            g_ptr_array_remove_index(env, i);
+    g_ptr_array_add(env, g_strdup(text));
+}
+
 static void add_env(const KilnStep *step, Command *c)
 {
     c->env = g_ptr_array_new_with_free_func(g_free);
@@ -93,6 +106,8 @@ static void add_env(const KilnStep *step, Command *c)
         const char *dir = c->user.home ? c->user.home : c->user.uid == 0 ? "/root" : "/";
         g_ptr_array_add(c->env, g_strconcat("HOME=", dir, NULL));
     }
+    for (char *const *v = kiln_step_mounts_env(c->mounts); *v; v++)
+        set_variable(c->env, *v);
     g_ptr_array_add(c->env, NULL);
     c->spec.env = (const char *const *)c->env->pdata;
 }
@@ -134,6 +149,8 @@ static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, K
     c->spec.n_groups = c->user.groups->len;
     c->spec.hostname = KILN_SANDBOX_HOSTNAME;
     c->spec.output_fd = c->pipe[1];
+    c->spec.no_network = step->network == KILN_NETWORK_NONE;
+    c->spec.insecure = step->insecure;
     c->spec.resolv_fd = etc->resolv;
     c->spec.hosts_fd = etc->hosts;
     c->spec.hostname_fd = etc->hostname;

@@ -194,12 +194,18 @@ KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
     g_autofree const char **args = kiln_request_list(request, "build_args");
     g_autofree const char **proxies = kiln_request_list(request, "proxy_args");
     g_autofree const char **labels = kiln_request_list(request, "labels");
+    g_autofree const char **allow = kiln_request_list(request, "allow");
+    const char *network = kiln_request_text(request, "network");
     KilnPlanOptions options = {
         .target = kiln_request_text(request, "target"),
         .build_args = args,
         .proxy_args = proxies,
         .labels = labels,
         .contexts = kiln_contexts_names(d->contexts),
+        .network = g_strcmp0(network, "none") == 0   ? KILN_NETWORK_NONE
+                   : g_strcmp0(network, "host") == 0 ? KILN_NETWORK_HOST
+                                                     : KILN_NETWORK_DEFAULT,
+        .allow = allow,
         .platform = d->platform,
         .resolve = resolve,
         .resolve_data = d,

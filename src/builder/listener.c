@@ -15,6 +15,7 @@ struct KilnListener {
     KilnWire *wire;
     KilnCancel *cancel;
     KilnRemote *remote;
+    KilnSecrets *secrets;
     const char *root;
     GThread *thread;
     GMutex lock; /* of what follows; held for good when the process ends by force */
@@ -81,12 +82,15 @@ static void take_message(KilnListener *l, json_object *message)
         ask_to_end(l);
     else if (g_strcmp0(kind, "remote") == 0)
         kiln_remote_message(l->remote, message);
+    else if (g_strcmp0(kind, "secret") == 0)
+        kiln_secrets_message(l->secrets, message);
 }
 
 /* The front is gone, or has all it wanted: nobody waits for what is still being done. */
 static void take_end(KilnListener *l)
 {
     kiln_remote_abandon(l->remote);
+    kiln_secrets_abandon(l->secrets);
     g_mutex_lock(&l->lock);
     bool over = l->over;
     g_mutex_unlock(&l->lock);
@@ -115,12 +119,13 @@ static gpointer listen_to_front(gpointer listener)
 }
 
 KilnListener *kiln_listener_new(KilnWire *wire, KilnCancel *cancel, KilnRemote *remote,
-                                const char *root)
+                                KilnSecrets *secrets, const char *root)
 {
     KilnListener *l = g_new0(KilnListener, 1);
     l->wire = wire;
     l->cancel = cancel;
     l->remote = remote;
+    l->secrets = secrets;
     l->root = root;
     g_mutex_init(&l->lock);
     g_cond_init(&l->changed);

@@ -9,12 +9,13 @@
 
 #include "build/cancel.h"
 #include "builder/remote.h"
+#include "builder/secret.h"
 
 typedef struct KilnListener KilnListener;
 
 /* Starts the thread. All are borrowed. root: of the store to tidy up, NULL for none. */
 KilnListener *kiln_listener_new(KilnWire *wire, KilnCancel *cancel, KilnRemote *remote,
-                                const char *root);
+                                KilnSecrets *secrets, const char *root);
 /* The operation is over: from now on nothing is broken off. Returns whether it was asked to end. */
 bool kiln_listener_over(KilnListener *l);
 /* Waits until the front has closed the wire. */

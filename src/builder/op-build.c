@@ -3,6 +3,8 @@
 #include "builder/definition.h"
 #include "builder/output.h"
 
+#include <string.h>
+
 typedef struct {
     KilnOperation *op;
     KilnDefinition *definition;
@@ -24,10 +26,24 @@ static bool parse_epoch(json_object *request, gint64 *epoch, GError **error)
     return true;
 }
 
+/* "ID=SOCKET" → a table. */
+static GHashTable *read_agents(json_object *request)
+{
+    GHashTable *agents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autofree const char **list = kiln_request_list(request, "agents");
+    for (const char **pair = list; *pair; pair++) {
+        const char *equals = strchr(*pair, '=');
+        if (equals)
+            g_hash_table_insert(agents, g_strndup(*pair, (gsize)(equals - *pair)), g_strdup(equals + 1));
+    }
+    return agents;
+}
+
 static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
 {
     json_object *request = b->op->request;
     const char *jobs = kiln_request_text(request, "jobs");
+    g_autoptr(GHashTable) agents = read_agents(request);
     KilnBuildOptions options = {
         .store = b->op->store,
         .run = b->op->run,
@@ -37,6 +53,9 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
         .context = b->definition->context,
         .ignore = b->definition->ignore,
         .contexts = kiln_contexts_directories(b->definition->contexts),
+        .secret = kiln_secrets_get,
+        .secret_data = b->op->secrets,
+        .agents = agents,
         .jobs = jobs ? (guint)g_ascii_strtoull(jobs, NULL, 10) : 0,
         .no_cache = kiln_request_flag(request, "no_cache"),
         .record = !b->output.path, /* of an image in an archive only the layers are kept, as the cache */

@@ -3,6 +3,7 @@
 
 #include "build/cancel.h"
 #include "builder/remote.h"
+#include "builder/secret.h"
 #include "image/config.h"
 #include "report/emit.h"
 #include "store/store.h"
@@ -19,6 +20,7 @@ typedef struct {
     KilnEmitter *emitter;
     KilnCancel *cancel;
     KilnRemote *remote;
+    KilnSecrets *secrets;
     struct kilnrun *run; /* NULL if the operation runs nothing */
     mode_t umask;        /* the user's, for files that are not the store's */
 } KilnOperation;

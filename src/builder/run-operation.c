@@ -125,8 +125,10 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
     }
     op.cancel = kiln_cancel_new();
     op.remote = kiln_remote_new(wire);
+    op.secrets = kiln_secrets_new(wire);
     KilnListener *listener =
-        kiln_listener_new(wire, op.cancel, op.remote, entry->no_store || entry->reads ? NULL : root);
+        kiln_listener_new(wire, op.cancel, op.remote, op.secrets,
+                          entry->no_store || entry->reads ? NULL : root);
 
     bool asked_to_end = perform(entry, &op, root, listener);
 
@@ -139,6 +141,7 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
     g_clear_pointer(&op.store, kiln_store_close);
     kiln_listener_free(listener);
     kiln_remote_free(op.remote);
+    kiln_secrets_free(op.secrets);
     kiln_cancel_free(op.cancel);
     kiln_wire_free(wire);
     json_object_put(request);

@@ -8,6 +8,9 @@ void kiln_build_flags_init(KilnBuildFlags *f)
         .build_args = g_ptr_array_new_with_free_func(g_free),
         .labels = g_ptr_array_new_with_free_func(g_free),
         .build_contexts = g_ptr_array_new_with_free_func(g_free),
+        .secrets = g_ptr_array_new_with_free_func(g_free),
+        .ssh = g_ptr_array_new_with_free_func(g_free),
+        .allow = g_ptr_array_new_with_free_func(g_free),
     };
 }
 
@@ -17,9 +20,12 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->build_args);
     g_ptr_array_unref(f->labels);
     g_ptr_array_unref(f->build_contexts);
+    g_ptr_array_unref(f->secrets);
+    g_ptr_array_unref(f->ssh);
+    g_ptr_array_unref(f->allow);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
-                       f->call};
+                       f->call,    f->network};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -35,11 +41,9 @@ static const KilnFlag docker_flags[] = {
     {'D', "debug", KILN_FLAG_IGNORED_SWITCH},
     {0, "builder", KILN_FLAG_IGNORED},
     {0, "isolation", KILN_FLAG_ONLY, NULL, "default"},
-    {0, "network", KILN_FLAG_ONLY, NULL, "default|host"},
     {0, "provenance", KILN_FLAG_ONLY, NULL, "false|0"},
     {0, "sbom", KILN_FLAG_ONLY, NULL, "false|0"},
     {0, "add-host", KILN_FLAG_UNSUPPORTED},
-    {0, "allow", KILN_FLAG_UNSUPPORTED},
     {0, "annotation", KILN_FLAG_UNSUPPORTED},
     {0, "attest", KILN_FLAG_UNSUPPORTED},
     {0, "cache-from", KILN_FLAG_UNSUPPORTED},
@@ -56,11 +60,9 @@ static const KilnFlag docker_flags[] = {
     {0, "no-cache-filter", KILN_FLAG_UNSUPPORTED},
     {0, "policy", KILN_FLAG_UNSUPPORTED},
     {0, "push", KILN_FLAG_UNSUPPORTED},
-    {0, "secret", KILN_FLAG_UNSUPPORTED},
     {0, "security-opt", KILN_FLAG_UNSUPPORTED},
     {0, "shm-size", KILN_FLAG_UNSUPPORTED},
     {0, "squash", KILN_FLAG_UNSUPPORTED},
-    {0, "ssh", KILN_FLAG_UNSUPPORTED},
     {0, "stream", KILN_FLAG_UNSUPPORTED},
     {0, "ulimit", KILN_FLAG_UNSUPPORTED},
 };
@@ -81,6 +83,13 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "build-context", KILN_FLAG_LIST, &f->build_contexts, "NAME=SOURCE",
          "Give FROM and COPY --from another source"},
         {0, "label", KILN_FLAG_LIST, &f->labels, "NAME=VALUE", "Label the image; may be repeated"},
+        {0, "secret", KILN_FLAG_LIST, &f->secrets, "id=ID[,src=FILE|,env=NAME]",
+         "Give RUN --mount=type=secret a secret"},
+        {0, "ssh", KILN_FLAG_LIST, &f->ssh, "ID[=SOCKET|KEY]",
+         "Give RUN --mount=type=ssh an agent or keys"},
+        {0, "network", KILN_FLAG_STRING, &f->network, "default|host|none", "Network of RUN"},
+        {0, "allow", KILN_FLAG_LIST, &f->allow, "ENTITLEMENT",
+         "Allow RUN network.host or security.insecure"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},

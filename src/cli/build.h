@@ -6,8 +6,8 @@
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
-        *call;
-    GPtrArray *tags, *build_args, *labels, *build_contexts;
+        *call, *network;
+    GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow;
     bool no_cache, quiet;
 } KilnBuildFlags;
 
@@ -22,5 +22,7 @@ KilnRequest *kiln_build_request(const KilnCall *call, const KilnBuildFlags *f, G
 /* --call=METHOD[,format=text|json] of something else than a build: prints what it gives. *handled: whether it was
  * that. Returns the exit code. */
 int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error);
+/* --secret, --ssh, --network and --allow as the request has them. */
+bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error);
 /* How the build is to be shown: the renderer's mode. NULL with an error. Borrowed. */
 const char *kiln_build_progress(const KilnCall *call, const KilnBuildFlags *f, GError **error);

@@ -19,8 +19,7 @@ static void *refuse(GError **error, const char *text, const char *format, ...)
     return NULL;
 }
 
-/* Fields of one CSV record (RFC 4180): a field may be in quotes, with "" for a quote. */
-static GPtrArray *split_csv(const char *text)
+GPtrArray *kiln_csv_split(const char *text)
 {
     GPtrArray *fields = g_ptr_array_new_with_free_func(g_free);
     for (const char *p = text;;) {
@@ -80,7 +79,7 @@ char *kiln_output_parse(const char *text, GError **error)
                    : refuse(error, text,
                             "exporting the file system to a directory is not supported yet");
     }
-    g_autoptr(GPtrArray) fields = split_csv(text);
+    g_autoptr(GPtrArray) fields = kiln_csv_split(text);
     for (guint i = 0; i < fields->len; i++) {
         if (!take_field(text, g_ptr_array_index(fields, i), &type, &dest, error)) {
             return NULL;

@@ -10,3 +10,6 @@
 char *kiln_output_parse(const char *text, GError **error);
 /* Its dest, borrowed; "-" is standard output. */
 const char *kiln_output_dest(const char *parsed);
+
+/* Fields of one CSV record (RFC 4180): a field may be in quotes, with "" for a quote. */
+GPtrArray *kiln_csv_split(const char *text);

@@ -10,6 +10,8 @@ GQuark kiln_error_quark(void)
 /* What the builder may know of the caller's environment. */
 static const char *const passed_variables[] = {"TMPDIR", "KILN_DEBUG", "KILN_SNAPSHOTTER"};
 
+static const char *const kept_here[] = {"libexec", "secrets", "ssh", NULL};
+
 struct KilnRequest {
     char *operation;
     json_object *values; /* key → string, or array of strings */
@@ -99,7 +101,7 @@ json_object *kiln_request_to_json(const KilnRequest *r)
     {
         bool arguments =
             strcmp(key, "build_args") == 0 && json_object_is_type(value, json_type_array);
-        if (strcmp(key, "libexec") != 0) {
+        if (!g_strv_contains(kept_here, key)) {
             json_object_object_add(json, key,
                                    arguments ? with_environment(value) : json_object_get(value));
         }
@@ -110,6 +112,20 @@ json_object *kiln_request_to_json(const KilnRequest *r)
     }
     json_object_object_add(json, "env", environment());
     return json;
+}
+
+GPtrArray *kiln_request_values(const KilnRequest *r, const char *key)
+{
+    GPtrArray *values = g_ptr_array_new();
+    json_object *list;
+    if (json_object_object_get_ex(r->values, key, &list) &&
+        json_object_is_type(list, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(list); i++) {
+            const char *text = json_object_get_string(json_object_array_get_idx(list, i));
+            g_ptr_array_add(values, (gpointer)text);
+        }
+    }
+    return values;
 }
 
 bool kiln_request_is_stream(const KilnRequest *r, const char *key)

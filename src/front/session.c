@@ -1,6 +1,8 @@
+#include "front/agents.h"
 #include "front/remote.h"
 #include "front/request.h"
 #include "front/root.h"
+#include "front/secret.h"
 #include "front/spawn.h"
 #include "report/wire.h"
 
@@ -28,6 +30,8 @@ struct KilnSession {
     unsigned cancels;
     char *remote_program;
     GPtrArray *remotes;  /* KilnRemoteProcess * */
+    GPtrArray *secrets;  /* char *: of the request */
+    KilnAgents *agents;
     GPtrArray *warnings; /* char *, to be given as events first */
     guint warnings_given;
     json_object *json; /* what `event` points into */
@@ -88,6 +92,8 @@ static void session_free(KilnSession *s)
 {
     kiln_wire_free(s->wire);
     g_ptr_array_unref(s->remotes);
+    g_ptr_array_unref(s->secrets);
+    kiln_agents_free(s->agents);
     g_ptr_array_unref(s->warnings);
     json_object_put(s->json);
     g_free(s->text);
@@ -108,6 +114,7 @@ static KilnSession *session_new(void)
     KilnSession *s = g_new0(KilnSession, 1);
     s->signal_pipe[0] = s->signal_pipe[1] = s->pidfd = -1;
     s->warnings = g_ptr_array_new_with_free_func(g_free);
+    s->secrets = g_ptr_array_new_with_free_func(g_free);
     s->remotes = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_remote_process_free);
     return s;
 }
@@ -126,6 +133,22 @@ static bool connect_builder(KilnSession *s, const KilnRequest *r, const char *pr
     bool started = start_builder(s, r, program, ends[1], error);
     close(ends[1]);
     return started;
+}
+
+/* What the builder gets of the user's only when a step wants it. */
+static bool prepare_credentials(KilnSession *s, const KilnRequest *r, json_object *request,
+                                GError **error)
+{
+    g_autoptr(GPtrArray) secrets = kiln_request_values(r, "secrets");
+    g_autoptr(GPtrArray) ssh = kiln_request_values(r, "ssh");
+    for (guint i = 0; i < secrets->len; i++) {
+        g_ptr_array_add(s->secrets, g_strdup(g_ptr_array_index(secrets, i)));
+    }
+    s->agents = kiln_agents_new(ssh, error);
+    if (s->agents && ssh->len > 0) {
+        json_object_object_add(request, "agents", kiln_agents_to_json(s->agents));
+    }
+    return s->agents != NULL;
 }
 
 KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
@@ -148,7 +171,7 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
     }
     KilnSession *s = session_new();
     s->remote_program = kiln_program_find(libexec, "kiln-remote");
-    if (connect_builder(s, r, program, error)) {
+    if (prepare_credentials(s, r, request, error) && connect_builder(s, r, program, error)) {
         kiln_wire_send(s->wire, request); /* if it is gone already, the end of the wire says so */
     } else {
         g_clear_pointer(&s, session_free);
@@ -161,9 +184,13 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
 
 static void take_message(KilnSession *s, json_object *message)
 {
-    json_object *kind;
-    if (json_object_object_get_ex(message, "message", &kind) &&
-        g_strcmp0(json_object_get_string(kind), "remote") == 0) {
+    json_object *value;
+    const char *kind = json_object_object_get_ex(message, "message", &value)
+                           ? json_object_get_string(value)
+                           : NULL;
+    if (g_strcmp0(kind, "secret") == 0) {
+        kiln_secret_answer(s->secrets, message, s->wire);
+    } else if (g_strcmp0(kind, "remote") == 0) {
         KilnRemoteProcess *p = kiln_remote_process_start(s->remote_program, message, s->wire);
         if (p) {
             g_ptr_array_add(s->remotes, p);

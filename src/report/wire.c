@@ -79,6 +79,14 @@ bool kiln_wire_send(KilnWire *w, json_object *object)
     return sent;
 }
 
+bool kiln_wire_send_line(KilnWire *w, const char *line)
+{
+    g_mutex_lock(&w->sending);
+    bool sent = send_all(w->fd, line, strlen(line)) && send_all(w->fd, "\n", 1);
+    g_mutex_unlock(&w->sending);
+    return sent;
+}
+
 bool kiln_wire_pending(KilnWire *w)
 {
     if (w->line_size == 0 && w->input->len > w->scanned) {

@@ -13,6 +13,9 @@ json_object *kiln_event_to_json(const KilnEvent *e);
  *   builder → front  {"message":"remote","id":N,"argv":["pull","--have",DIR,REF,DEST]}: run kiln-remote
  *   front → builder  {"message":"remote","id":N,"line":{…}} for each line that it prints, then
  *                    {"message":"remote","id":N,"exit":CODE}
+ *   builder → front  {"message":"secret","id":ID}: the content of a secret is wanted
+ *   front → builder  {"message":"secret","data":BASE64}, or "error":TEXT instead of data, or neither if there
+ *                    is no such secret: the answers come in the order of the questions
  *   front → builder  {"message":"cancel"}: sent once for each kiln_session_cancel() */
 bool kiln_event_from_json(json_object *json, KilnEvent *out);
 
@@ -22,6 +25,8 @@ void kiln_wire_free(KilnWire *w);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnWire, kiln_wire_free)
 /* Thread-safe. False when the other side is gone. Never raises SIGPIPE. */
 bool kiln_wire_send(KilnWire *w, json_object *object);
+/* Sends a line that is JSON already, without its newline: for what must leave no copy in this process. */
+bool kiln_wire_send_line(KilnWire *w, const char *line);
 /* Waits for the next object; NULL at the end, or on a malformed or over-long line (16 MiB). The caller
  * puts it. One thread only. */
 json_object *kiln_wire_receive(KilnWire *w);

@@ -176,6 +176,18 @@ void kiln_url_clear(KilnUrlRecord *r);
 bool kiln_url_lookup(KilnStore *s, const char *url, KilnUrlRecord *out);
 bool kiln_url_put(KilnStore *s, const char *url, const KilnUrlRecord *r, GError **error);
 
+/* --- Cache mounts: directories that outlive builds, by a name of lower-case hex digits and dots
+ * -------------------------- */
+/* Takes the lock that the directory is used under: with others, or alone. Never waits. Returns an fd
+ * that holds it until it is closed; -1 without an error if another one has it, in this process or
+ * elsewhere. */
+int kiln_cache_lock(KilnStore *s, const char *name, bool exclusive, GError **error);
+/* An O_PATH fd of the directory; -1 without an error if there is none yet. */
+int kiln_cache_open(KilnStore *s, const char *name, GError **error);
+/* Makes a directory of the work folder the cache's first content, unless there is one by now. */
+bool kiln_cache_commit(KilnStore *s, KilnWork *w, const char *directory, const char *name,
+                       GError **error);
+
 /* Deletes everything in the store's directory that is kiln's, and the directory. Refuses one that
  * has no `version` file of kiln. */
 bool kiln_store_reset(const char *root, GError **error);

@@ -1,5 +1,6 @@
 /* Command lines of `kiln build`, and the requests that they make. */
 #include "cli/build.h"
+#include "front/request.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -88,6 +89,57 @@ static void assert_refused(const char *line, const char *part)
     }
     g_assert_nonnull(strstr(error->message, part));
     g_assert_null(strchr(error->message, '\n'));
+}
+
+/* The values of a list begin so. */
+static void assert_values(const char *line, const char *key, const char *first, const char *second,
+                          const char *third)
+{
+    const char *const expected[] = {first, second, third};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnRequest) r = request(line, NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) values = kiln_request_values(r, key);
+    for (guint i = 0; i < G_N_ELEMENTS(expected) && expected[i]; i++) {
+        g_assert_cmpuint(values->len, >, i);
+        g_assert_true(g_str_has_prefix(g_ptr_array_index(values, i), expected[i]));
+    }
+}
+
+static void test_sandbox(Fixture *f, gconstpointer data)
+{
+    static const char *const refused[][2] = {
+        {"--secret id=x", "--secret \"id=x\": x: No such file"},
+        {"--secret x", "\"x\" is not KEY=VALUE"},
+        {"--secret src=ctx", "has no id"},
+        {"--secret id=x,src=ctx", "ctx is a directory"},
+        {"--secret id=x,file=ctx", "unknown key \"file\""},
+        {"--secret id=x,type=pipe", "unknown type \"pipe\""},
+        {"--secret id=x,src=big", "larger than 500 kB"},
+        {"--network none.", "unknown network"},
+        {"--allow everything", "unknown entitlement"},
+    };
+    (void)data;
+    g_autofree char *big = g_malloc0(500 * 1024 + 1);
+    g_assert_true(g_file_set_contents("big", big, 500 * 1024 + 1, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *line = g_strconcat(refused[i][0], " ctx", NULL);
+        assert_refused(line, refused[i][1]);
+    }
+    g_assert_cmpint(truncate("big", 500 * 1024), ==, 0);
+    g_setenv("x", "", TRUE);
+    assert_values("--secret id=x --secret id=y,source=big --secret type=env,id=z,src=A ctx", "secrets",
+                  "x=env:x", "y=file:", "z=env:A");
+    g_unsetenv("x");
+    g_autofree char *x = g_build_filename(f->directory, "x", NULL);
+    g_assert_cmpint(g_rename("big", "x"), ==, 0);
+    g_autofree char *expected = g_strconcat("x=file:", x, NULL);
+    assert_values("--secret id=x ctx", "secrets", expected, NULL, NULL);
+    assert_values("--ssh default --ssh k=a,b ctx", "ssh", "default", "k=a,b", NULL);
+    assert_values("--network=host --allow security.insecure ctx", "allow", "security.insecure",
+                  "network.host", NULL);
+    assert_value("--network=none ctx", NULL, "network", "none");
+    g_remove("x");
 }
 
 static void test_paths(Fixture *f, gconstpointer data)
@@ -243,13 +295,10 @@ static void test_progress(Fixture *f, gconstpointer data)
 
 static void test_docker_flags(Fixture *f, gconstpointer data)
 {
-    static const char *const refused[] = {"--secret id=x",
-                                          "--ssh default",
-                                          "--push",
+    static const char *const refused[] = {"--push",
                                           "--cache-from x",
                                           "--cache-to x",
                                           "--add-host a:1",
-                                          "--network=none",
                                           "--squash",
                                           "--sbom=true",
                                           "--provenance=mode=max",
@@ -276,6 +325,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, function) g_test_add(name, Fixture, NULL, set_up, function, tear_down)
     ADD("/cli/build/paths", test_paths);
+    ADD("/cli/build/sandbox", test_sandbox);
     ADD("/cli/build/contexts", test_contexts);
     ADD("/cli/build/outputs", test_outputs);
     ADD("/cli/build/names", test_names);

@@ -5,7 +5,7 @@ static void test_run(void)
 {
     g_auto(Fixture) f = {0};
     fixture_good(&f, "FROM app\nENV A=\"x y\"\nRUN echo \"$A\" '$A' $B > \"/f g\"\n"
-                     "RUN [\"/bin/echo\", \"$A\"]\nUSER root\nRUN --network=host id\n");
+                     "RUN [\"/bin/echo\", \"$A\"]\nUSER root\nRUN --network=none id\n");
     const KilnStep *shell = step(&f, 1);
     g_assert_cmpstr(shell->name, ==, "[2/4] RUN echo \"x y\" '$A' $B > \"/f g\"");
     g_assert_cmpuint(g_strv_length(shell->argv), ==, 3);
@@ -100,6 +100,81 @@ static void test_mounts(void)
     g_assert_cmpstr(run->created_by, ==, "RUN |1 ID=pip /bin/sh -c make # buildkit");
 }
 
+static void test_secrets(void)
+{
+    g_auto(Fixture) f = {0};
+    fixture_good(&f, "FROM app\nARG N=b TOKEN=public\n"
+                     "RUN --mount=type=secret,id=dir/a"
+                     " --mount=type=secret,source=$N,target=in,mode=0440,uid=1,gid=2,required"
+                     " --mount=type=secret,target=/etc/c,required=true"
+                     " --mount=type=secret,id=d,env=TOKEN"
+                     " --mount=type=secret,id=e,env= echo $TOKEN $N\n");
+    const KilnMount *m = mount(&f, 0);
+    g_assert_cmpint(m->type, ==, KILN_MOUNT_SECRET);
+    g_assert_cmpstr(m->id, ==, "dir/a");
+    g_assert_cmpstr(m->target, ==, "/run/secrets/a");
+    g_assert_cmpint(m->mode, ==, 0400);
+    g_assert_null(m->env);
+    g_assert_false(m->required);
+    m = mount(&f, 1);
+    g_assert_cmpstr(m->id, ==, "b");
+    g_assert_cmpstr(m->target, ==, "/srv/in");
+    g_assert_cmpint(m->mode, ==, 0440);
+    g_assert_cmpint(m->uid, ==, 1);
+    g_assert_cmpint(m->gid, ==, 2);
+    g_assert_true(m->required);
+    m = mount(&f, 2);
+    g_assert_cmpstr(m->id, ==, "c");
+    g_assert_cmpstr(m->target, ==, "/etc/c");
+    g_assert_true(m->required);
+    m = mount(&f, 3);
+    g_assert_cmpstr(m->env, ==, "TOKEN");
+    g_assert_null(m->target);
+    g_assert_cmpstr(mount(&f, 4)->env, ==, "e");
+    g_assert_nonnull(strstr(f.plan->target->name, "echo **** b"));
+}
+
+static void test_agents(void)
+{
+    g_auto(Fixture) f = {0};
+    fixture_good(&f, "FROM app\nRUN --mount=type=ssh,mode=0666 --mount=type=ssh,id=two,target=/two"
+                     " --mount=type=ssh,id=three,required=false git\n");
+    const KilnMount *m = mount(&f, 0);
+    g_assert_cmpstr(m->id, ==, "default");
+    g_assert_cmpstr(m->target, ==, "/run/buildkit/ssh_agent.0");
+    g_assert_cmpint(m->mode, ==, 0666);
+    g_assert_cmpstr(mount(&f, 1)->target, ==, "/two");
+    g_assert_cmpint(mount(&f, 1)->mode, ==, 0600);
+    g_assert_cmpstr(mount(&f, 2)->target, ==, "/run/buildkit/ssh_agent.2");
+    g_assert_cmpstr(g_environ_getenv(f.plan->target->env, "SSH_AUTH_SOCK"), ==,
+                    "/run/buildkit/ssh_agent.0");
+
+    g_auto(Fixture) own = {0};
+    fixture_good(&own, "FROM app\nENV SSH_AUTH_SOCK=/own\nRUN --mount=type=ssh git\n");
+    g_assert_cmpstr(g_environ_getenv(own.plan->target->env, "SSH_AUTH_SOCK"), ==, "/own");
+}
+
+static void test_sandbox(void)
+{
+    static const char *const allow[] = {"network.host", "security.insecure", NULL};
+    g_auto(Fixture) f = {.options = {.network = KILN_NETWORK_NONE, .allow = allow}};
+    fixture_good(&f, "FROM app\nRUN --network=host --security=insecure a\n"
+                     "RUN --network=default --device=vendor/x b\n");
+    g_assert_cmpint(step(&f, 1)->network, ==, KILN_NETWORK_HOST);
+    g_assert_true(step(&f, 1)->insecure);
+    g_assert_cmpint(step(&f, 2)->network, ==, KILN_NETWORK_NONE);
+    g_assert_false(step(&f, 2)->insecure);
+}
+
+static void test_cache_namespace(void)
+{
+    static const char *const arguments[] = {"BUILDKIT_CACHE_MOUNT_NS=ns", NULL};
+    g_auto(Fixture) f = {.options = {.build_args = arguments}};
+    fixture_good(&f, "FROM app\nRUN --mount=type=cache,target=/c a\n");
+    g_assert_cmpstr(mount(&f, 0)->id, ==, "ns//c");
+    g_assert_cmpuint(f.plan->warnings->len, ==, 0);
+}
+
 static void test_run_refused(void)
 {
     static const struct {
@@ -107,13 +182,21 @@ static void test_run_refused(void)
         KilnPlanError code;
         const char *part;
     } table[] = {
-        {"--mount=type=secret,id=x", KILN_PLAN_ERROR_UNSUPPORTED,
-         "--mount=type=secret is not supported"},
-        {"--mount=type=ssh", KILN_PLAN_ERROR_UNSUPPORTED, "--mount=type=ssh"},
-        {"--network=none", KILN_PLAN_ERROR_UNSUPPORTED, "RUN --network=none is not supported"},
-        {"--security=insecure", KILN_PLAN_ERROR_UNSUPPORTED, "RUN --security=insecure"},
-        {"--device=vendor/x", KILN_PLAN_ERROR_UNSUPPORTED, "RUN --device=vendor/x"},
-        {"--mount=type=cash,target=/x", KILN_PLAN_ERROR_ARGUMENT, "unknown type \"cash\""},
+        {"--network=host", KILN_PLAN_ERROR_NOT_ALLOWED, "--allow network.host"},
+        {"--security=insecure", KILN_PLAN_ERROR_NOT_ALLOWED, "--allow security.insecure"},
+        {"--device=vendor/x,required", KILN_PLAN_ERROR_UNSUPPORTED, "device \"vendor/x\""},
+        {"--device=name=vendor/x,required=maybe", KILN_PLAN_ERROR_ARGUMENT, "not a value for required"},
+        {"--device=vendor/x,vendor/y", KILN_PLAN_ERROR_ARGUMENT, "unexpected \"vendor/y\""},
+        {"--device=required=false", KILN_PLAN_ERROR_ARGUMENT, "names no device"},
+        {"--mount=type=secret", KILN_PLAN_ERROR_ARGUMENT, "needs id=ID"},
+        {"--mount=type=secret,id=x,source=y", KILN_PLAN_ERROR_ARGUMENT, "id and source"},
+        {"--mount=type=secret,id=x,from=y", KILN_PLAN_ERROR_ARGUMENT, "type=secret takes no \"from\""},
+        {"--mount=type=secret,id=x,sharing=shared", KILN_PLAN_ERROR_ARGUMENT, "takes no \"sharing\""},
+        {"--mount=type=secret,id=x,target=/", KILN_PLAN_ERROR_ARGUMENT, "cannot be \"/\""},
+        {"--mount=type=secret,id=x,required=2", KILN_PLAN_ERROR_ARGUMENT, "not a value for required"},
+        {"--mount=type=ssh,source=x", KILN_PLAN_ERROR_ARGUMENT, "type=ssh takes no \"source\""},
+        {"--mount=target=/x,required", KILN_PLAN_ERROR_ARGUMENT, "type=bind takes no \"required\""},
+        {"--mount=type=cash,target=/x", KILN_PLAN_ERROR_ARGUMENT, "did you mean cache?"},
         {"--mount=type=cache", KILN_PLAN_ERROR_ARGUMENT, "cannot be \"/\""},
         {"--mount=type=tmpfs,target=/../", KILN_PLAN_ERROR_ARGUMENT, "cannot be \"/\""},
         {"--mount=target=/x,tagret=/y", KILN_PLAN_ERROR_ARGUMENT, "did you mean target?"},
@@ -313,6 +396,10 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/steps/run", test_run);
     g_test_add_func("/plan/steps/run-heredoc", test_run_heredoc);
     g_test_add_func("/plan/steps/mounts", test_mounts);
+    g_test_add_func("/plan/steps/secrets", test_secrets);
+    g_test_add_func("/plan/steps/agents", test_agents);
+    g_test_add_func("/plan/steps/sandbox", test_sandbox);
+    g_test_add_func("/plan/steps/cache-namespace", test_cache_namespace);
     g_test_add_func("/plan/steps/run-refused", test_run_refused);
     g_test_add_func("/plan/steps/copy-destination", test_copy_destination);
     g_test_add_func("/plan/steps/copy", test_copy);

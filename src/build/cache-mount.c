@@ -1,0 +1,220 @@
+/* RUN --mount=type=cache: a directory of the store that outlives builds. */
+#include "build/mounts-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How often a lock that another one holds is tried for; as BuildKit does (solver/llbsolver/mounts). */
+#define RETRY_US (100 * 1000)
+/* So many processes may use one private cache at once. */
+#define MAX_INSTANCES 1000
+
+/* A directory that mounts of the step use; several may use one. */
+typedef struct {
+    char *id;   /* what it is known by */
+    char *name; /* of the instance in use: the id, or "ID.2" */
+    KilnSharing sharing;
+    const KilnMount *mount; /* the first that asks for it: what a new one begins with */
+    int lock;
+} KilnCache;
+
+void kiln_cache_free(gpointer data)
+{
+    KilnCache *c = data;
+    if (c->lock >= 0)
+        close(c->lock);
+    g_free(c->id);
+    g_free(c->name);
+    g_free(c);
+}
+
+/* Caches that begin differently are different ones, as in BuildKit. */
+static char *cache_id(const KilnMount *m)
+{
+    const KilnState *from = kiln_step_state(m->from.step);
+    g_autoptr(KilnHash) hash = kiln_hash_new();
+    kiln_hash_string(hash, m->id);
+    kiln_hash_string(hash, from ? from->key : m->from.name);
+    kiln_hash_string(hash, m->source);
+    const gint64 attributes[] = {m->mode, m->uid, m->gid};
+    kiln_hash_update(hash, attributes, sizeof attributes);
+    g_autofree char *digest = kiln_hash_finish_text(hash);
+    return g_strdup(digest + strlen(KILN_DIGEST_PREFIX));
+}
+
+static KilnCache *find_cache(const KilnStepMounts *s, const KilnMount *m)
+{
+    g_autofree char *id = cache_id(m);
+    for (guint i = 0; i < s->caches->len; i++) {
+        KilnCache *c = s->caches->pdata[i];
+        if (strcmp(c->id, id) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+static gint by_id(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(KilnCache *const *)a)->id, (*(KilnCache *const *)b)->id);
+}
+
+/* Sorted: everybody takes locks in this order, so that no two wait for each other. */
+static void collect(KilnStepMounts *s)
+{
+    for (guint i = 0; s->step->mounts && i < s->step->mounts->len; i++) {
+        const KilnMount *m = &g_array_index(s->step->mounts, KilnMount, i);
+        if (m->type != KILN_MOUNT_CACHE)
+            continue;
+        KilnCache *c = find_cache(s, m);
+        if (!c) {
+            c = g_new0(KilnCache, 1);
+            c->id = cache_id(m);
+            c->mount = m;
+            c->lock = -1;
+            g_ptr_array_add(s->caches, c);
+        }
+        c->sharing = MAX(c->sharing, m->sharing); /* the strictest */
+    }
+    g_ptr_array_sort(s->caches, by_id);
+}
+
+/* --- Locks --------------------------------------------------------------------------------------- */
+
+static bool try_lock(KilnStepMounts *s, KilnCache *c, guint instance, GError **error)
+{
+    g_free(c->name);
+    c->name = instance ? g_strdup_printf("%s.%u", c->id, instance + 1) : g_strdup(c->id);
+    c->lock = kiln_cache_lock(s->engine->options->store, c->name, c->sharing != KILN_SHARING_SHARED, error);
+    return c->lock >= 0;
+}
+
+/* One that nobody uses now. */
+static bool lock_private(KilnStepMounts *s, KilnCache *c, GError **error)
+{
+    GError *failure = NULL;
+    for (guint i = 0; i < MAX_INSTANCES && !failure; i++)
+        if (try_lock(s, c, i, &failure))
+            return true;
+    if (!failure)
+        g_set_error(&failure, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "%d instances of the private cache \"%s\" are in use", MAX_INSTANCES, c->mount->id);
+    g_propagate_error(error, failure);
+    return false;
+}
+
+/* Waits without a place in the pool: whoever has the lock may be a step of this build's. A blocking
+ * fcntl(2) could not be canceled. */
+static bool wait_for_lock(KilnStepMounts *s, KilnCache *c, GError **error)
+{
+    GError *failure = NULL;
+    bool locked = false;
+    kiln_engine_lend_place(s->engine);
+    while (!locked && !failure && !kiln_cancel_wait(s->engine->options->cancel, RETRY_US, &failure))
+        locked = try_lock(s, c, 0, &failure);
+    kiln_engine_take_place(s->engine);
+    if (failure)
+        g_propagate_error(error, failure);
+    return locked;
+}
+
+static bool lock_cache(KilnStepMounts *s, KilnCache *c, GError **error)
+{
+    if (c->sharing == KILN_SHARING_PRIVATE)
+        return lock_private(s, c, error);
+    GError *failure = NULL;
+    if (try_lock(s, c, 0, &failure))
+        return true;
+    if (!failure)
+        return wait_for_lock(s, c, error);
+    g_propagate_error(error, failure);
+    return false;
+}
+
+/* --- Directories --------------------------------------------------------------------------------- */
+
+static bool has_seed(const KilnMount *m)
+{
+    return m->from.kind != KILN_ORIGIN_STAGE || m->from.step;
+}
+
+/* An owner that this user cannot give stays root, which is what the command runs as. */
+static void set_attributes(const KilnMount *m, int fd)
+{
+    bool seeded = has_seed(m);
+    if (m->uid >= 0 || m->gid >= 0)
+        (void)!fchown(fd, m->uid >= 0 ? (uid_t)m->uid : seeded ? (uid_t)-1 : 0,
+                      m->gid >= 0 ? (gid_t)m->gid : seeded ? (gid_t)-1 : 0);
+    if (m->mode >= 0 || !seeded)
+        (void)!fchmod(fd, m->mode >= 0 ? (mode_t)m->mode : 0755);
+}
+
+static bool make_directory(KilnStepMounts *s, const KilnCache *c, GError **error)
+{
+    const KilnMount *m = c->mount;
+    g_autofree char *name = kiln_mounts_name(s, m, "cache");
+    int fd = kiln_work_mkdir(s->work, name, error);
+    bool file = false;
+    if (fd < 0 || (has_seed(m) && !kiln_bind_mount_copy(s, m, fd, &file, error)))
+        return false;
+    if (file) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "RUN --mount=type=cache: \"%s\" is no directory, which a cache begins with", m->source);
+        return false;
+    }
+    set_attributes(m, fd);
+    return kiln_cache_commit(s->engine->options->store, s->work, name, c->name, error);
+}
+
+static int open_directory(KilnStepMounts *s, const KilnCache *c, GError **error)
+{
+    GError *failure = NULL;
+    int fd = kiln_cache_open(s->engine->options->store, c->name, &failure);
+    if (fd < 0 && !failure && make_directory(s, c, &failure)) {
+        fd = kiln_cache_open(s->engine->options->store, c->name, &failure);
+        if (fd < 0 && !failure)
+            g_set_error(&failure, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                        "the directory of the cache \"%s\" has gone", c->mount->id);
+    }
+    if (failure)
+        g_propagate_error(error, failure);
+    return fd;
+}
+
+bool kiln_cache_mounts_take(KilnStepMounts *s, GError **error)
+{
+    collect(s);
+    for (guint i = 0; i < s->caches->len; i++)
+        if (!lock_cache(s, s->caches->pdata[i], error))
+            return false;
+    return true;
+}
+
+/* Without from, `source` is a directory that the cache has got in an earlier build. */
+static int open_source(const KilnMount *m, int directory, GError **error)
+{
+    const char *source = has_seed(m) ? "" : m->source + strspn(m->source, "/");
+    int fd = kiln_open_beneath(directory, *source ? source : ".", O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
+                    "RUN --mount=type=cache: \"%s\" of the cache \"%s\": %s", m->source, m->id,
+                    g_strerror(-fd));
+    return fd;
+}
+
+bool kiln_cache_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error)
+{
+    int directory = open_directory(s, find_cache(s, m), error);
+    if (directory < 0)
+        return false;
+    struct kilnrun_bind bind = {.target = m->target,
+                                .readonly = m->readonly,
+                                .source_fd = open_source(m, directory, error)};
+    close(directory);
+    if (bind.source_fd < 0)
+        return false;
+    g_array_append_val(s->binds, bind);
+    return true;
+}

@@ -1,0 +1,153 @@
+/* What a build gives its RUNs: --secret, --ssh, --network and --allow. */
+#include "cli/build.h"
+
+#include "cli/output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* BuildKit's limit (session/secrets/secretsprovider). */
+#define SECRET_MAX (500 * 1024)
+
+static bool usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static bool usage(GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, KILN_ERROR, KILN_ERROR_USAGE, text);
+    return false;
+}
+
+typedef struct {
+    char *id, *type, *source, *env;
+} Secret;
+
+static void secret_clear(Secret *s)
+{
+    g_free(s->id);
+    g_free(s->type);
+    g_free(s->source);
+    g_free(s->env);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Secret, secret_clear)
+
+static bool take_field(Secret *s, const char *text, const char *field, GError **error)
+{
+    char **values[] = {&s->id, &s->type, &s->source, &s->source, &s->env};
+    static const char *const keys[] = {"id", "type", "source", "src", "env"};
+    const char *equals = strchr(field, '=');
+    if (!equals) {
+        return usage(error, "--secret \"%s\": \"%s\" is not KEY=VALUE", text, field);
+    }
+    g_autofree char *key = g_ascii_strdown(field, equals - field);
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        if (strcmp(key, keys[i]) == 0) {
+            g_free(*values[i]);
+            *values[i] = g_strdup(equals + 1);
+            return true;
+        }
+    }
+    return usage(error, "--secret \"%s\": unknown key \"%s\" (id, src, env and type are known)",
+                 text, key);
+}
+
+/* As buildx's util/buildflags and BuildKit's secretsprovider: without a source the id names a variable
+ * or, if there is none, a file. */
+static bool complete(Secret *s, const char *text, GError **error)
+{
+    if (!s->id || !*s->id) {
+        return usage(error, "--secret \"%s\" has no id: id=ID,src=FILE or id=ID,env=VARIABLE", text);
+    }
+    if (s->type && strcmp(s->type, "file") != 0 && strcmp(s->type, "env") != 0) {
+        return usage(error, "--secret \"%s\": unknown type \"%s\" (file, env)", text, s->type);
+    }
+    if (g_strcmp0(s->type, "env") == 0 && !s->env) {
+        s->env = g_steal_pointer(&s->source);
+    }
+    if (!s->env && !s->source && g_getenv(s->id)) {
+        s->env = g_strdup(s->id);
+    } else if (!s->env && !s->source) {
+        s->source = g_strdup(s->id);
+    }
+    return true;
+}
+
+static bool check_file(const char *text, const char *path, GError **error)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        return usage(error, "--secret \"%s\": %s: %s", text, path, g_strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return usage(error, "--secret \"%s\": %s is a directory", text, path);
+    }
+    if (st.st_size > SECRET_MAX) {
+        return usage(error, "--secret \"%s\": %s is larger than 500 kB", text, path);
+    }
+    return true;
+}
+
+static bool add_secret(KilnRequest *r, const char *text, GError **error)
+{
+    g_auto(Secret) s = {0};
+    g_autoptr(GPtrArray) fields = kiln_csv_split(text);
+    for (guint i = 0; i < fields->len; i++) {
+        if (!take_field(&s, text, g_ptr_array_index(fields, i), error)) {
+            return false;
+        }
+    }
+    if (!complete(&s, text, error) || (s.source && !check_file(text, s.source, error))) {
+        return false;
+    }
+    g_autofree char *path = s.source ? kiln_path_absolute(s.source) : NULL;
+    g_autofree char *whole = s.env ? g_strconcat(s.id, "=env:", s.env, NULL)
+                                   : g_strconcat(s.id, "=file:", path, NULL);
+    kiln_request_add(r, "secrets", whole);
+    return true;
+}
+
+static bool add_entitlements(KilnRequest *r, const char *text, GError **error)
+{
+    static const char *const known[] = {"network.host", "security.insecure", NULL};
+    if (!g_strv_contains(known, text)) {
+        return usage(error, "--allow %s: unknown entitlement (network.host, security.insecure)",
+                     text);
+    }
+    kiln_request_add(r, "allow", text);
+    return true;
+}
+
+static bool add_network(KilnRequest *r, const char *network, GError **error)
+{
+    static const char *const known[] = {"default", "host", "none", NULL};
+    if (!g_strv_contains(known, network)) {
+        return usage(error, "--network %s: unknown network (default, host, none)", network);
+    }
+    kiln_request_set(r, "network", network);
+    if (strcmp(network, "host") == 0) { /* as buildx: who says so has allowed it */
+        kiln_request_add(r, "allow", "network.host");
+    }
+    return true;
+}
+
+bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error)
+{
+    for (guint i = 0; i < f->secrets->len; i++) {
+        if (!add_secret(r, g_ptr_array_index(f->secrets, i), error)) {
+            return false;
+        }
+    }
+    for (guint i = 0; i < f->ssh->len; i++) {
+        kiln_request_add(r, "ssh", g_ptr_array_index(f->ssh, i));
+    }
+    for (guint i = 0; i < f->allow->len; i++) {
+        if (!add_entitlements(r, g_ptr_array_index(f->allow, i), error)) {
+            return false;
+        }
+    }
+    return !f->network || add_network(r, f->network, error);
+}
