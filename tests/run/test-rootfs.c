@@ -97,6 +97,132 @@ static void test_binds(Sandbox *s)
     close(binds[1].source_fd);
 }
 
+/* The path is a link inside the layers; every way of mounting an overlay. */
+static void test_bind_layers(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c",
+                          "cat /in/a; echo x > /in/new && cat /in/new; ls /stage; cat /file; "
+                          "echo y 2>/dev/null > /file || echo read-only", NULL};
+    static const char *const names[] = {"stage", "stub"};
+
+    sandbox_write(s, "layers/stage/d/a", "from a stage\n");
+    sandbox_link(s, "layers/stage/link", "/d");
+    for (int method = KILNRUN_OVERLAY_AUTO; method <= KILNRUN_OVERLAY_MOUNT; method++) {
+        struct kilnrun_bind binds[] = {
+            {.target = "/in", .kind = KILNRUN_LAYERS, .path = "/../link"},
+            {.target = "/file", .kind = KILNRUN_LAYERS, .path = "d/a", .readonly = true}};
+        struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+        for (unsigned i = 0; i < 2; i++) {
+            g_autofree char *upper = g_strdup_printf("bind-upper-%d-%u", method, i);
+            g_autofree char *work = g_strdup_printf("bind-work-%d-%u", method, i);
+            sandbox_mkdir(s, upper);
+            sandbox_mkdir(s, work);
+            binds[i].layers = (struct kilnrun_layers){.n_lowers = 1,
+                                                      .stub_fd = s->stub_fd,
+                                                      .lower_parent_fd = s->layers_fd,
+                                                      .lower_names = names,
+                                                      .upper_fd = sandbox_open(s, upper),
+                                                      .work_fd = sandbox_open(s, work)};
+        }
+        kilnrun_stop(s->k);
+        s->k = NULL;
+        s->options.overlay = (enum kilnrun_overlay)method;
+        spec.binds = binds;
+        spec.n_binds = 2;
+        g_auto(Outcome) o = run_spec(s, &spec);
+        if (method == KILNRUN_OVERLAY_AUTO || method == KILNRUN_OVERLAY_MOUNT || o.result.started) {
+            assert_ran(&o);
+            g_assert_true(g_str_has_prefix(o.output, "from a stage\nx\n"));
+            g_assert_true(g_str_has_suffix(o.output, "from a stage\nread-only\n"));
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            close(binds[i].layers.upper_fd);
+            close(binds[i].layers.work_fd);
+        }
+    }
+    g_autofree char *written = sandbox_path(s, "layers/stage/d/new");
+    g_assert_false(g_file_test(written, G_FILE_TEST_EXISTS));
+}
+
+static void test_bind_missing(Sandbox *s)
+{
+    const char *argv[] = {"true", NULL};
+    static const char *const names[] = {"stage"};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    sandbox_write(s, "layers/stage/a", "");
+    sandbox_mkdir(s, "bind-upper");
+    sandbox_mkdir(s, "bind-work");
+    struct kilnrun_bind bind = {.target = "/in",
+                                .kind = KILNRUN_LAYERS,
+                                .path = "/b",
+                                .layers = {.n_lowers = 1,
+                                           .stub_fd = -1,
+                                           .lower_parent_fd = s->layers_fd,
+                                           .lower_names = names,
+                                           .upper_fd = sandbox_open(s, "bind-upper"),
+                                           .work_fd = sandbox_open(s, "bind-work")}};
+    spec.binds = &bind;
+    spec.n_binds = 1;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_fails(&o, "bind", -ENOENT);
+    close(bind.layers.upper_fd);
+    close(bind.layers.work_fd);
+}
+
+static void test_tmpfs_and_secret(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c",
+                          "stat -c '%a %F' /t; stat -c '%a %u:%g' /s; cat /s; "
+                          "rm /s 2>/dev/null || echo kept; grep -c ' /s ramfs ro,' /proc/mounts",
+                          NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    sandbox_write(s, "secret", "of mine\n");
+    g_autofree char *path = sandbox_path(s, "secret");
+    struct kilnrun_bind binds[] = {
+        {.target = "/t", .kind = KILNRUN_TMPFS, .size = 4096},
+        {.target = "/s",
+         .kind = KILNRUN_SECRET,
+         .source_fd = open(path, O_RDONLY | O_CLOEXEC),
+         .mode = 0440,
+         .uid = 7,
+         .gid = 8}};
+    spec.binds = binds;
+    spec.n_binds = 2;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_cmpstr(o.output, ==,
+                    s->setup == SINGLE_ID ? "1777 directory\n440 0:0\nof mine\nkept\n1\n"
+                                          : "1777 directory\n440 7:8\nof mine\nkept\n1\n");
+    close(binds[1].source_fd);
+}
+
+static void test_no_network(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c", "wc -l < /proc/net/dev; grep -c lo: /proc/net/dev", NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    spec.no_network = true;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_cmpstr(o.output, ==, "3\n1\n");
+}
+
+static void test_insecure(Sandbox *s)
+{
+    const char *argv[] = {"sh", "-c",
+                          "grep Seccomp: /proc/self/status; mount -t tmpfs none /tmp && echo mounted",
+                          NULL};
+    struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+    spec.insecure = true;
+    g_auto(Outcome) o = run_spec(s, &spec);
+    assert_ran(&o);
+    g_assert_cmpstr(o.output, ==, "Seccomp:\t0\nmounted\n");
+}
+
 static void test_dev(Sandbox *s)
 {
     assert_prints(s,
@@ -337,6 +463,11 @@ int main(int argc, char **argv)
     add_builder_test("stubs", EVERYWHERE, test_missing_mount_points_are_made_and_reported);
     add_builder_test("files-readonly", EVERYWHERE, test_files_of_the_builder_are_readonly);
     add_builder_test("binds", EVERYWHERE, test_binds);
+    add_builder_test("bind-layers", EVERYWHERE, test_bind_layers);
+    add_builder_test("bind-missing", EVERYWHERE, test_bind_missing);
+    add_builder_test("tmpfs-and-secret", EVERYWHERE, test_tmpfs_and_secret);
+    add_builder_test("no-network", EVERYWHERE, test_no_network);
+    add_builder_test("insecure", EVERYWHERE, test_insecure);
     add_builder_test("dev", EVERYWHERE, test_dev);
     add_builder_test("nodev", 1u << REAL_ROOT, test_device_nodes_of_layers_are_dead);
     add_builder_test("host-hidden", EVERYWHERE, test_host_is_hidden);
