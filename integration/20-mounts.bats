@@ -68,7 +68,7 @@ END
         echo named >"$DIR/named/real/f"
         ln -s real "$DIR/named/dir"
         own "$1" "$DIR/named"
-        built "$1" --build-context "other=$DIR/named"
+        built "$1" --no-cache --build-context "other=$DIR/named"
         [ "$status" -eq 0 ]
         for text in one two read-only 4 0 /image/bin named; do
             printed "$text" >/dev/null
@@ -95,7 +95,7 @@ RUN --mount=source=file,target=/f,readwrite echo more >>/f; echo f-$(wc -l </f)
 END
         echo keep >"$CONTEXT/file"
         own "$1" "$CONTEXT"
-        built "$1"
+        built "$1" --no-cache
         [ "$status" -eq 0 ]
         printed 'in-Dockerfile other ?'
         printed 'd-new'
