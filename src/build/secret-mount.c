@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Not even with ids of it in an error: -1 on failure. */
+/* The bytes in a file without a place on any disk; -1 on error. */
 static int memory_file(const void *bytes, gsize size, GError **error)
 {
     int fd = memfd_create("kiln-secret", MFD_CLOEXEC);

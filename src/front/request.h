@@ -5,8 +5,8 @@
 #include <kiln/kiln.h>
 
 /* The first line of the wire: {"op":…, keys…, "root":…, "env":{…}}, without "secrets" and "ssh", which
- * are the front's business. Build arguments without a value
- * get it from the environment, or are left out if it has none. */
+ * are the front's business. Build arguments without a value get it from the environment, or are left
+ * out if it has none. */
 json_object *kiln_request_to_json(const KilnRequest *r);
 /* Whether the operation builds nothing and changes nothing (docs/architecture.md, "Explaining"): its
  * builder is started without namespaces, and runs where nothing can be built. */
