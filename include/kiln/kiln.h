@@ -17,10 +17,13 @@
  * "root" (the store's directory; default: kiln_default_root()) and "libexec" (where kiln-builder and
  * kiln-remote are; default: $KILN_LIBEXEC, else beside the running program, else where kiln was installed).
  *
- *   build    context, file (default CONTEXT/Dockerfile), target, tags[], build_args[] "K=V" or "K"
+ *   build    context (directory, tar file, "-": tar or Dockerfile on standard input, URL, git repository),
+ *            file (default CONTEXT/Dockerfile; "-": standard input; URL; not absolute: within the context),
+ *            target, tags[], build_args[] "K=V" or "K"
  *            (value from the environment), labels[] "K=V", no_cache flag, pull "missing"|"always"|
  *            "never", output "type=oci,dest=FILE" (dest "-": standard output), platform,
- *            build_contexts[] "NAME=oci-layout://PATH[:TAG]|oci-archive://FILE|docker-archive://FILE|PATH",
+ *            build_contexts[] "NAME=PATH|URL|docker-image://REF|oci-layout://PATH[:TAG][@DIGEST]|
+ *            oci-archive://FILE|docker-archive://FILE",
  *            source_date_epoch, proxy_args[] "K=V", jobs (steps at once),
  *            secrets[] "ID=file:PATH" or "ID=env:NAME" (read by this process when a step wants one),
  *            ssh[] "ID" (the agent of SSH_AUTH_SOCK), "ID=SOCKET" or "ID=KEY[,KEY…]" (an ssh-agent is

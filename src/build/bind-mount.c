@@ -20,33 +20,17 @@ static const char *origin_name(const KilnMount *m)
                                                : "the stage";
 }
 
+static bool is_filtered(const KilnEngine *e, const KilnMount *m)
+{
+    const KilnContext *context = kiln_origin_context(e, &m->from);
+    return context && kiln_context_ignore(context);
+}
+
 static bool not_found(const KilnEngine *e, const KilnMount *m, GError **error)
 {
-    bool ignored = m->from.kind == KILN_ORIGIN_CONTEXT && e->options->ignore;
     g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "RUN --mount: \"%s\" is not in %s%s",
-                m->source, origin_name(m), ignored ? " (or .dockerignore leaves it out)" : "");
+                m->source, origin_name(m), is_filtered(e, m) ? " (or .dockerignore leaves it out)" : "");
     return false;
-}
-
-static int open_directory(KilnEngine *e, const KilnMount *m, GError **error)
-{
-    const KilnBuildOptions *o = e->options;
-    const char *path = m->from.kind == KILN_ORIGIN_CONTEXT ? o->context
-                       : o->contexts ? g_hash_table_lookup(o->contexts, m->from.name) : NULL;
-    int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "opening the build context %s: %s",
-                    path ? path : m->from.name, g_strerror(path ? errno : ENOENT));
-    return fd;
-}
-
-static KilnSource *open_host(KilnEngine *e, const KilnMount *m, GError **error)
-{
-    bool context = m->from.kind == KILN_ORIGIN_CONTEXT;
-    int fd = open_directory(e, m, error);
-    if (fd < 0)
-        return NULL;
-    return kiln_source_new_dir(fd, origin_name(m), context ? e->options->ignore : NULL, e->index);
 }
 
 /* The path that `source` leads to, symlinks followed inside the origin; NULL if there is none. */
@@ -63,7 +47,7 @@ static char *resolve(KilnEngine *e, const KilnMount *m, KilnSource *tree, GError
 /* The files that a bind shows are part of what the command can see. */
 static bool feed_host(KilnEngine *e, const KilnMount *m, KilnHash *key, GError **error)
 {
-    g_autoptr(KilnSource) tree = open_host(e, m, error);
+    g_autoptr(KilnSource) tree = kiln_origin_source(e, &m->from, error);
     g_autofree char *root = tree ? resolve(e, m, tree, error) : NULL;
     g_autoptr(KilnManifest) entries = kiln_manifest_new();
     if (!root || !kiln_source_list(tree, root, true, entries, error))
@@ -143,7 +127,7 @@ bool kiln_bind_mount_copy(KilnStepMounts *s, const KilnMount *m, int into, bool 
 {
     if (!on_host(m))
         return copy_layers(s, m, into, file, error);
-    g_autoptr(KilnSource) tree = open_host(s->engine, m, error);
+    g_autoptr(KilnSource) tree = kiln_origin_source(s->engine, &m->from, error);
     g_autofree char *root = tree ? resolve(s->engine, m, tree, error) : NULL;
     return root && place_all(s, tree, root, into, file, error);
 }
@@ -167,13 +151,12 @@ static int open_copy(KilnStepMounts *s, const KilnMount *m, GError **error)
 
 static int open_original(KilnStepMounts *s, const KilnMount *m, GError **error)
 {
-    g_autoptr(KilnSource) tree = open_host(s->engine, m, error);
+    g_autoptr(KilnSource) tree = kiln_origin_source(s->engine, &m->from, error);
     g_autofree char *path = tree ? resolve(s->engine, m, tree, error) : NULL;
-    int directory = path ? open_directory(s->engine, m, error) : -1;
-    if (directory < 0)
+    if (!path)
         return -1;
+    int directory = kiln_context_fd(kiln_origin_context(s->engine, &m->from));
     int fd = kiln_open_beneath(directory, *path ? path : ".", O_PATH);
-    close(directory);
     if (fd < 0)
         g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "opening %s of %s: %s", m->source,
                     origin_name(m), g_strerror(-fd));
@@ -182,9 +165,9 @@ static int open_original(KilnStepMounts *s, const KilnMount *m, GError **error)
 
 static bool add_host(KilnStepMounts *s, const KilnMount *m, GError **error)
 {
-    bool ignored = m->from.kind == KILN_ORIGIN_CONTEXT && s->engine->options->ignore;
     struct kilnrun_bind bind = {.target = m->target, .readonly = m->readonly};
-    bind.source_fd = ignored || !m->readonly ? open_copy(s, m, error) : open_original(s, m, error);
+    bool copy = is_filtered(s->engine, m) || !m->readonly;
+    bind.source_fd = copy ? open_copy(s, m, error) : open_original(s, m, error);
     if (bind.source_fd < 0)
         return false;
     g_array_append_val(s->binds, bind);

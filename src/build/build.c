@@ -183,6 +183,15 @@ static bool resolve_layer(KilnEngine *e, KilnStep *step, KilnState *state, gpoin
 
 /* The layer is part of it: a step that was executed again (by another process at the same time, or with
  * --no-cache) may have come to something else, and what was made on the one must not be put on the other. */
+KilnSource *kiln_origin_source(const KilnEngine *e, const KilnOrigin *from, GError **error)
+{
+    const KilnContext *context = kiln_origin_context(e, from);
+    if (context)
+        return kiln_context_source(context, e->index, error);
+    g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "only a build fetches or unpacks %s", from->name);
+    return NULL;
+}
+
 void kiln_step_feed(const KilnStep *step, KilnHash *key)
 {
     const KilnState *state = kiln_step_state(step);
@@ -352,7 +361,7 @@ static int index_directory(KilnStore *store)
 void kiln_engine_open_index(KilnEngine *e)
 {
     struct stat st;
-    if (!e->options->context || stat(e->options->context, &st) < 0)
+    if (!e->options->context || fstat(kiln_context_fd(e->options->context), &st) < 0)
         return;
     e->index_name = g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x",
                                     (guint64)st.st_dev, (guint64)st.st_ino);

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "build/cancel.h"
+#include "build/context.h"
 #include "plan/plan.h"
 #include "report/emit.h"
 #include "store/store.h"
-#include "tree/ignore.h"
 
 #define KILN_BUILD_ERROR (kiln_build_error_quark())
 GQuark kiln_build_error_quark(void);
@@ -25,9 +25,8 @@ typedef struct {
     KilnEmitter *emitter;
     KilnCancel *cancel;
     const KilnPlan *plan;
-    const char *context;      /* directory, absolute */
-    const KilnIgnore *ignore; /* of the context, or NULL */
-    GHashTable *contexts;     /* name → absolute path of --build-context directories */
+    const KilnContext *context;
+    GHashTable *contexts; /* name → KilnContext of --build-context; those that the plan names are there */
     KilnSecretFunc secret;    /* for RUN --mount=type=secret; NULL: there are none */
     void *secret_data;
     GHashTable *agents;       /* ids of --ssh → paths of agents' sockets; NULL: there are none */

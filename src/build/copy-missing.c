@@ -3,7 +3,6 @@
 #include "dockerfile/suggest.h"
 #include "tree/glob.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 enum {
@@ -107,21 +106,13 @@ static bool leads_out(const char *path)
     return depth < 0;
 }
 
-/* Whether the context has it and .dockerignore hides it. */
-static bool is_hidden(const KilnBuildOptions *o, const char *clean)
+/* What hides a file that the context has; NULL if it does not have it. */
+static char *hidden_by(const KilnContext *context, const char *clean)
 {
-    int fd = open(o->context, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (!o->ignore || fd < 0)
-        return false;
-    g_autoptr(KilnSource) all = kiln_source_new_dir(fd, "the build context", NULL, NULL);
-    return exists(all, clean);
-}
-
-static char *hidden_by(const KilnBuildOptions *o, const char *clean)
-{
-    if (!is_hidden(o, clean))
+    const KilnIgnore *ignore = kiln_context_ignore(context);
+    if (!ignore || !kiln_context_has(context, clean))
         return NULL;
-    char *pattern = kiln_ignore_explain(o->ignore, clean);
+    char *pattern = kiln_ignore_explain(ignore, clean);
     return pattern ? pattern
                    : g_strdup("the ignore file"); /* through a symlink, or all that is in it */
 }
@@ -142,23 +133,23 @@ static const char *why_nothing(const KilnStep *step, const char *path)
            "write \"/./\" behind the symlink";
 }
 
-void kiln_copy_missing(const KilnBuildOptions *options, const KilnStep *step, KilnSource *tree,
-                       const char *path, GError **error)
+void kiln_copy_missing(const KilnEngine *e, const KilnStep *step, KilnSource *tree, const char *path,
+                       GError **error)
 {
-    bool context = step->from.kind == KILN_ORIGIN_CONTEXT;
+    const KilnContext *context = kiln_origin_context(e, &step->from);
     const char *stage = step->from.name ? step->from.name : "the stage";
-    const char *where = context ? "the build context" : stage;
+    const char *where = context ? kiln_context_name(context) : stage;
     g_autofree char *plain = kiln_glob_unescape(path);
     g_autofree char *absolute = kiln_path_clean("/", plain);
     const char *clean = absolute + 1;
-    g_autofree char *hidden = context ? hidden_by(options, clean) : NULL;
+    g_autofree char *hidden = context ? hidden_by(context, clean) : NULL;
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_append_printf(text, "\"%s\" ", path);
     if (exists(tree, clean)) {
         g_string_append(text, why_nothing(step, path));
     } else if (hidden) {
         g_string_append_printf(text, "is excluded from %s by %s", where, hidden);
-    } else if (context && leads_out(path)) {
+    } else if (step->from.kind == KILN_ORIGIN_CONTEXT && leads_out(path)) {
         g_string_append_printf(
             text,
             "is outside of %s: build with a context that holds it (and -f FILE), or "

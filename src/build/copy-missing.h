@@ -4,5 +4,5 @@
 #include "build/engine.h"
 
 /* Sets *error. path is as it was written; tree is what the step copies from. */
-void kiln_copy_missing(const KilnBuildOptions *options, const KilnStep *step, KilnSource *tree,
-                       const char *path, GError **error);
+void kiln_copy_missing(const KilnEngine *e, const KilnStep *step, KilnSource *tree, const char *path,
+                       GError **error);

@@ -42,20 +42,10 @@ static bool on_host(const KilnStep *step)
     return step->from.kind == KILN_ORIGIN_CONTEXT || step->from.kind == KILN_ORIGIN_NAMED;
 }
 
-static bool open_directory(KilnCopySource *s, GError **error)
+static bool open_context(KilnCopySource *s, GError **error)
 {
-    const KilnBuildOptions *o = s->engine->options;
-    bool context = s->step->from.kind == KILN_ORIGIN_CONTEXT;
-    const char *path = context ? o->context : g_hash_table_lookup(o->contexts, s->step->from.name);
-    int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd < 0) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "opening the build context %s: %s",
-                    path ? path : s->step->from.name, g_strerror(path ? errno : ENOENT));
-        return false;
-    }
-    s->tree = kiln_source_new_dir(fd, context ? "the build context" : s->step->from.name,
-                                  context ? o->ignore : NULL, s->engine->index);
-    return true;
+    s->tree = kiln_origin_source(s->engine, &s->step->from, error);
+    return s->tree != NULL;
 }
 
 static bool open_layers(KilnCopySource *s, GError **error)
@@ -127,7 +117,7 @@ static bool list_item(KilnCopySource *s, const Argument *a, const char *match, c
 
 static bool not_found(const KilnCopySource *s, const char *path, GError **error)
 {
-    kiln_copy_missing(s->engine->options, s->step, s->tree, path, error);
+    kiln_copy_missing(s->engine, s->step, s->tree, path, error);
     return false;
 }
 
@@ -224,7 +214,7 @@ KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, KilnHash *ke
     s->engine = e;
     s->step = step;
     bool host = on_host(step);
-    bool ok = parse_excludes(s, error) && (host ? open_directory(s, error) : e->dry || open_layers(s, error));
+    bool ok = parse_excludes(s, error) && (host ? open_context(s, error) : e->dry || open_layers(s, error));
     if (!ok)
         kiln_step_prefix_error(step, &step->place, error);
     if (ok && host) {

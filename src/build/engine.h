@@ -52,6 +52,17 @@ static inline const KilnState *kiln_step_state(const KilnStep *step)
     return step ? step->state : NULL;
 }
 
+/* The context that a COPY or a mount reads; NULL: a stage or an image. */
+static inline const KilnContext *kiln_origin_context(const KilnEngine *e, const KilnOrigin *from)
+{
+    return from->kind == KILN_ORIGIN_CONTEXT ? e->options->context
+           : from->kind == KILN_ORIGIN_NAMED ? g_hash_table_lookup(e->options->contexts, from->name)
+                                             : NULL;
+}
+
+/* Its files. NULL also where nothing is built and it would have to be fetched or unpacked. */
+KilnSource *kiln_origin_source(const KilnEngine *e, const KilnOrigin *from, GError **error);
+
 /* Adds what a step came to (NULL: nothing) to the key of one that reads it. */
 void kiln_step_feed(const KilnStep *step, KilnHash *key);
 

@@ -3,141 +3,6 @@
 #include "remote/reference.h"
 
 #include <string.h>
-#include <sys/stat.h>
-
-/* --- Build contexts ----------------------------------------------------------------------------------- */
-
-typedef enum { CONTEXT_DIRECTORY, CONTEXT_LAYOUT, CONTEXT_ARCHIVE } ContextKind;
-
-typedef struct {
-    ContextKind kind;
-    char *path, *tag;
-} Context;
-
-struct KilnContexts {
-    GHashTable *by_name;     /* lower-case name → Context */
-    GHashTable *directories; /* name → path, borrowed from by_name */
-    GPtrArray *names;
-};
-
-static void context_free(gpointer data)
-{
-    Context *c = data;
-    g_free(c->path);
-    g_free(c->tag);
-    g_free(c);
-}
-
-static bool usage(GError **error, const char *argument, const char *why)
-{
-    g_set_error(error, KILN_OPERATION_ERROR, 2,
-                "--build-context %s: %s; write NAME=PATH, NAME=oci-layout://PATH[:TAG], "
-                "NAME=oci-archive://FILE or NAME=docker-archive://FILE",
-                argument, why);
-    return false;
-}
-
-/* PATH[:TAG] of oci-layout://: the tag begins at the last colon behind the last slash. */
-static void split_tag(Context *c)
-{
-    char *slash = strrchr(c->path, '/');
-    char *colon = strrchr(slash ? slash : c->path, ':');
-    if (colon) {
-        c->tag = g_strdup(colon + 1);
-        *colon = '\0';
-    }
-}
-
-/* Of several of one name the last counts, whatever the case of the letters. */
-static void forget_context(KilnContexts *contexts, const char *name)
-{
-    for (guint i = contexts->names->len; i-- > 0;)
-        if (g_ascii_strcasecmp(contexts->names->pdata[i], name) == 0) {
-            g_hash_table_remove(contexts->directories, contexts->names->pdata[i]);
-            g_ptr_array_remove_index(contexts->names, i);
-        }
-}
-
-static bool add_context(KilnContexts *contexts, const char *argument, GError **error)
-{
-    const char *equals = strchr(argument, '=');
-    if (!equals || equals == argument || !equals[1])
-        return usage(error, argument, "NAME and a place are needed");
-    static const struct {
-        const char *scheme;
-        ContextKind kind;
-    } schemes[] = {{"oci-layout://", CONTEXT_LAYOUT},
-                   {"oci-archive://", CONTEXT_ARCHIVE},
-                   {"docker-archive://", CONTEXT_ARCHIVE}};
-    const char *place = equals + 1;
-    Context *c = g_new0(Context, 1);
-    for (gsize i = 0; i < G_N_ELEMENTS(schemes); i++)
-        if (g_str_has_prefix(place, schemes[i].scheme)) {
-            c->kind = schemes[i].kind;
-            place += strlen(schemes[i].scheme);
-            break;
-        }
-    if (c->kind == CONTEXT_DIRECTORY && strstr(place, "://")) {
-        context_free(c);
-        return usage(error, argument, "this kind of place is not supported yet");
-    }
-    c->path = g_canonicalize_filename(place, NULL);
-    if (c->kind == CONTEXT_LAYOUT)
-        split_tag(c);
-    struct stat st;
-    if (stat(c->path, &st) < 0 || (c->kind == CONTEXT_DIRECTORY && !S_ISDIR(st.st_mode))) {
-        g_autofree char *why = g_strdup_printf("%s is not there or no directory", c->path);
-        context_free(c);
-        return usage(error, argument, why);
-    }
-    g_autofree char *name = g_strndup(argument, (gsize)(equals - argument));
-    char *key = g_ascii_strdown(name, -1);
-    forget_context(contexts, name);
-    g_hash_table_replace(contexts->by_name, key, c);
-    if (c->kind == CONTEXT_DIRECTORY)
-        g_hash_table_replace(contexts->directories, g_strdup(name), c->path);
-    g_ptr_array_add(contexts->names, g_strdup(name));
-    return true;
-}
-
-KilnContexts *kiln_contexts_new(const char *const *arguments, GError **error)
-{
-    KilnContexts *c = g_new0(KilnContexts, 1);
-    c->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, context_free);
-    c->directories = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    c->names = g_ptr_array_new_with_free_func(g_free);
-    for (; *arguments; arguments++)
-        if (!add_context(c, *arguments, error)) {
-            kiln_contexts_free(c);
-            return NULL;
-        }
-    g_ptr_array_add(c->names, NULL);
-    return c;
-}
-
-void kiln_contexts_free(KilnContexts *c)
-{
-    g_hash_table_unref(c->directories);
-    g_hash_table_unref(c->by_name);
-    g_ptr_array_unref(c->names);
-    g_free(c);
-}
-
-const char *const *kiln_contexts_names(const KilnContexts *c)
-{
-    return (const char *const *)c->names->pdata;
-}
-
-GHashTable *kiln_contexts_directories(const KilnContexts *c)
-{
-    return c->directories;
-}
-
-static const Context *find_context(const KilnContexts *contexts, const char *name)
-{
-    g_autofree char *key = g_ascii_strdown(name, -1);
-    return contexts ? g_hash_table_lookup(contexts->by_name, key) : NULL;
-}
 
 /* --- Registries ----------------------------------------------------------------------------------------- */
 
@@ -292,29 +157,32 @@ static KilnImage *find_or_pull(const KilnBases *b, const char *name, const KilnP
     return pulled;
 }
 
-static KilnImage *load_context(const KilnBases *b, const Context *c, const KilnPlatform *platform,
+static KilnImage *load_archive(const KilnBases *b, const KilnNamedContext *c, const KilnPlatform *platform,
                                GError **error)
 {
     g_autoptr(KilnPlatform) host = platform ? NULL : kiln_platform_host();
     g_autoptr(GPtrArray) loaded =
-        kiln_load(b->op->store, c->path, c->tag, NULL, platform ? platform : host, NULL, error);
+        kiln_load(b->op->store, c->path, c->ref, NULL, platform ? platform : host, NULL, error);
     if (!loaded)
         return NULL;
     if (loaded->len != 1) {
         g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND,
-                    "%s holds %u images%s%s; name one by its tag (oci-layout://PATH:TAG)", c->path,
-                    loaded->len, c->tag ? " of tag " : "", c->tag ? c->tag : "");
+                    "%s holds %u images%s%s; name one by its tag or digest "
+                    "(oci-layout://PATH:TAG, oci-layout://PATH@DIGEST)",
+                    c->path, loaded->len, c->ref ? " of " : "", c->ref ? c->ref : "");
         return NULL;
     }
     return kiln_image_lookup(b->op->store, ((KilnLoaded *)loaded->pdata[0])->id, error);
 }
 
 /* For an operation that only reads: what is not in the store stays unknown, and so does an archive. */
-static KilnResolved *find_or_leave(const KilnBases *b, const Context *context, const char *name,
+static KilnResolved *find_or_leave(const KilnBases *b, const KilnNamedContext *named, const char *name,
                                    const KilnPlatform *platform)
 {
     KilnResolved *r = g_new0(KilnResolved, 1);
-    g_autoptr(KilnReference) reference = context ? NULL : kiln_reference_parse(name, NULL);
+    g_autoptr(KilnReference) reference = named && named->kind == KILN_NAMED_ARCHIVE
+                                             ? NULL
+                                             : kiln_reference_parse(named ? named->ref : name, NULL);
     g_autoptr(KilnImage) image = NULL, other = NULL;
     if (reference && b->op->store) {
         g_autofree char *canonical = kiln_reference_canonical(reference);
@@ -326,21 +194,18 @@ static KilnResolved *find_or_leave(const KilnBases *b, const Context *context, c
     return r;
 }
 
-KilnResolved *kiln_base_resolve(const KilnBases *b, const char *name, const KilnPlatform *platform,
-                                GError **error)
+static KilnResolved *resolve_tree(const KilnBases *b, const KilnNamedContext *named, GError **error)
 {
-    const Context *context = find_context(b->contexts, name);
-    if (kiln_cancel_check(b->op->cancel, error))
+    bool must = !b->op->only_reads; /* what only reads looks at directories alone, and goes on without others */
+    if (!kiln_contexts_load(b->contexts, b->op, b->fetch, named, must ? error : NULL) && must)
         return NULL;
-    if (context && context->kind == CONTEXT_DIRECTORY) {
-        KilnResolved *r = g_new0(KilnResolved, 1);
-        r->directory = true;
-        return r;
-    }
-    if (b->op->only_reads)
-        return find_or_leave(b, context, name, platform);
-    g_autoptr(KilnImage) image = context ? load_context(b, context, platform, error)
-                                         : find_or_pull(b, name, platform, error);
+    KilnResolved *r = g_new0(KilnResolved, 1);
+    r->directory = true;
+    return r;
+}
+
+static KilnResolved *resolve_image(const KilnBases *b, KilnImage *image, GError **error)
+{
     g_autoptr(KilnConfig) config = image ? kiln_image_config(b->op->store, image->id, error) : NULL;
     if (!config)
         return NULL;
@@ -348,4 +213,21 @@ KilnResolved *kiln_base_resolve(const KilnBases *b, const char *name, const Kiln
     r->config = g_steal_pointer(&config);
     r->image_id = g_strdup(image->id);
     return r;
+}
+
+KilnResolved *kiln_base_resolve(const KilnBases *b, const char *name, const KilnPlatform *platform,
+                                GError **error)
+{
+    const KilnNamedContext *named = b->contexts ? kiln_contexts_find(b->contexts, name) : NULL;
+    if (kiln_cancel_check(b->op->cancel, error))
+        return NULL;
+    if (named && named->kind == KILN_NAMED_TREE)
+        return resolve_tree(b, named, error);
+    if (b->op->only_reads)
+        return find_or_leave(b, named, name, platform);
+    g_autoptr(KilnImage) image =
+        named && named->kind == KILN_NAMED_ARCHIVE
+            ? load_archive(b, named, platform, error)
+            : find_or_pull(b, named ? named->ref : name, platform, error);
+    return resolve_image(b, image, error);
 }

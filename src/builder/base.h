@@ -1,21 +1,14 @@
 /* Bases of a build: a name in FROM or COPY --from to an image of the store, fetched if need be. */
 #pragma once
 
-#include "builder/operation.h"
+#include "builder/contexts.h"
 #include "plan/plan.h"
-
-/* --build-context NAME=…, parsed. */
-typedef struct KilnContexts KilnContexts;
-KilnContexts *kiln_contexts_new(const char *const *arguments, GError **error);
-void kiln_contexts_free(KilnContexts *c);
-/* Names, NULL-terminated, borrowed; and those that are directories: name → absolute path, borrowed. */
-const char *const *kiln_contexts_names(const KilnContexts *c);
-GHashTable *kiln_contexts_directories(const KilnContexts *c);
 
 typedef struct {
     KilnOperation *op;
-    const KilnContexts *contexts; /* NULL: none */
-    const char *pull;             /* "missing" (NULL), "always", "never" */
+    KilnContexts *contexts; /* NULL: none */
+    const char *pull;       /* "missing" (NULL), "always", "never" */
+    KilnFetch *fetch;       /* for contexts; NULL: none */
 } KilnBases;
 
 /* Finds or fetches it. Thread-safe. The store holds the unpacked image afterwards. For an operation that only

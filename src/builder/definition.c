@@ -1,105 +1,6 @@
 #include "builder/definition.h"
+#include "builder/definition-text.h"
 #include "dockerfile/lint.h"
-#include "tree/source.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* BuildKit reads no larger Dockerfile either. */
-#define DOCKERFILE_MAX (16 * 1024 * 1024)
-
-/* Opens a file for reading; one of the context as COPY does: symlinks are followed inside of it. The
- * context may be anybody's, and errors quote what they find. -1 on error. */
-static int open_text(const KilnDefinition *d, const char *path, GError **error)
-{
-    g_autofree char *directory = g_path_get_dirname(path), *name = g_path_get_basename(path);
-    char *real = realpath(directory, NULL);
-    gsize n = strlen(d->context);
-    bool inside = real && strncmp(real, d->context, n) == 0 && (real[n] == '/' || !real[n]);
-    g_autofree char *below = inside ? g_build_filename("/", real + n, name, NULL) : NULL;
-    free(real);
-    int fd = -ENOENT;
-    if (inside) {
-        int context = open(d->context, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        g_autoptr(KilnSource) tree = kiln_source_new_dir(context, "the build context", NULL, NULL);
-        g_autoptr(GPtrArray) found = kiln_source_match(tree, below, false, error);
-        if (!found)
-            return -1;
-        if (found->len)
-            fd = kiln_open_beneath(context, found->pdata[0], O_RDONLY | O_NONBLOCK);
-    } else if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {
-        fd = -errno;
-    }
-    if (fd >= 0)
-        return fd;
-    g_set_error(error, KILN_OPERATION_ERROR, 1, "cannot open %s%s: %s", path,
-                inside ? " within the build context" : "", g_strerror(-fd));
-    return -1;
-}
-
-static char *read_text(const KilnDefinition *d, const char *path, gsize *size, GError **error)
-{
-    int fd = open_text(d, path, error);
-    if (fd < 0)
-        return NULL;
-    struct stat st;
-    char *text = NULL;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        g_set_error(error, KILN_OPERATION_ERROR, 1, "%s is not a regular file", path);
-    else if (st.st_size > DOCKERFILE_MAX)
-        g_set_error(error, KILN_OPERATION_ERROR, 1, "%s is larger than 16 MB", path);
-    else
-        text = g_malloc0((gsize)st.st_size + 1);
-    ssize_t got = 0;
-    for (*size = 0; text && *size < (gsize)st.st_size; *size += (gsize)got)
-        if ((got = read(fd, text + *size, (gsize)st.st_size - *size)) <= 0)
-            break;
-    if (text && got < 0) {
-        g_set_error(error, KILN_OPERATION_ERROR, 1, "reading %s: %s", path, g_strerror(errno));
-        g_clear_pointer(&text, g_free);
-    }
-    close(fd);
-    return text;
-}
-
-static bool load_dockerfile(KilnDefinition *d, GError **error)
-{
-    g_autofree char *base = g_path_get_basename(d->file);
-    g_autofree char *title = g_strdup_printf("[internal] load build definition from %s", base);
-    KilnTask *task = kiln_task_start(d->op->emitter, title);
-    gsize size = 0;
-    g_autoptr(GError) local = NULL;
-    g_autofree char *text = read_text(d, d->file, &size, &local);
-    if (text)
-        d->dockerfile = kiln_dockerfile_parse(text, size, base, &local);
-    kiln_task_end(task, d->dockerfile ? KILN_VERDICT_DONE : KILN_VERDICT_ERROR,
-                  local ? local->message : NULL);
-    if (!text && !g_file_test(d->file, G_FILE_TEST_EXISTS))
-        g_set_error(error, KILN_OPERATION_ERROR, 1,
-                    "no Dockerfile at %s; name it with -f, and the context directory last", d->file);
-    else if (local)
-        g_propagate_error(error, g_steal_pointer(&local));
-    return d->dockerfile != NULL;
-}
-
-/* FILE.dockerignore beside the Dockerfile, else .dockerignore of the context. */
-static bool load_ignore(KilnDefinition *d, GError **error)
-{
-    g_autofree char *own = g_strconcat(d->file, ".dockerignore", NULL);
-    g_autofree char *common = g_build_filename(d->context, ".dockerignore", NULL);
-    const char *path = g_file_test(own, G_FILE_TEST_EXISTS) ? own : common;
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
-        return true;
-    gsize size;
-    g_autofree char *text = read_text(d, path, &size, error);
-    g_autofree char *name = g_path_get_basename(path);
-    d->ignore = text ? kiln_ignore_parse(text, size, name, error) : NULL;
-    return d->ignore != NULL;
-}
 
 static char *resolution_key(const char *name, const KilnPlatform *platform)
 {
@@ -230,21 +131,12 @@ KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
 static bool read_definition(KilnDefinition *d, GError **error)
 {
     json_object *request = d->op->request;
-    d->context = kiln_request_text(request, "context");
-    const char *file = kiln_request_text(request, "file");
-    struct stat st;
-    if (!d->context || stat(d->context, &st) < 0 || !S_ISDIR(st.st_mode)) {
-        g_set_error(error, KILN_OPERATION_ERROR, 2, "the build context %s is no directory",
-                    d->context ? d->context : "");
-        return false;
-    }
-    d->file = file ? g_strdup(file) : g_build_filename(d->context, "Dockerfile", NULL);
     g_autofree const char **contexts = kiln_request_list(request, "build_contexts");
     d->contexts = kiln_contexts_new(contexts, error);
     if (!d->contexts || !kiln_request_platform(request, &d->platform, error) ||
-        !load_dockerfile(d, error) || !load_ignore(d, error))
+        !kiln_definition_read_files(d, error))
         return false;
-    d->bases = (KilnBases){d->op, d->contexts, kiln_request_text(request, "pull")};
+    d->bases = (KilnBases){d->op, d->contexts, kiln_request_text(request, "pull"), d->fetch};
     return true;
 }
 
@@ -252,6 +144,7 @@ KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error)
 {
     g_autoptr(KilnDefinition) d = g_new0(KilnDefinition, 1);
     d->op = op;
+    d->fetch = kiln_fetch_new(op);
     g_mutex_init(&d->lock);
     d->warnings = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_warning_free);
     d->resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)kiln_resolved_free);
@@ -265,7 +158,8 @@ void kiln_definition_free(KilnDefinition *d)
     g_hash_table_unref(d->resolved);
     g_hash_table_unref(d->failures);
     g_clear_pointer(&d->contexts, kiln_contexts_free);
-    g_clear_pointer(&d->ignore, kiln_ignore_free);
+    g_clear_pointer(&d->context, kiln_context_free);
+    kiln_fetch_free(d->fetch);
     g_clear_pointer(&d->platform, kiln_platform_free);
     g_clear_pointer(&d->dockerfile, kiln_dockerfile_free);
     g_free(d->file);

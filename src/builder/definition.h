@@ -9,14 +9,14 @@
 
 #include "builder/base.h"
 #include "dockerfile/dockerfile.h"
-#include "tree/ignore.h"
 
 typedef struct {
     KilnOperation *op;
-    const char *context;       /* directory; borrowed from the request */
-    char *file;                /* path of the Dockerfile */
+    KilnFetch *fetch;          /* one for the whole operation: what a URL or ref means is asked once */
+    KilnContext *context;
+    const char *directory;     /* where the context lies, if that is a directory of the host; borrowed */
+    char *file;                /* path of the Dockerfile: absolute, or in the context; NULL: standard input */
     KilnDockerfile *dockerfile;
-    KilnIgnore *ignore;        /* NULL: there is none */
     KilnContexts *contexts;    /* --build-context */
     KilnPlatform *platform;    /* NULL: the host's */
     KilnOutline *outline;      /* to be set before planning: see KilnPlanOptions */

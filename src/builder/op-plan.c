@@ -123,8 +123,7 @@ json_object *kiln_operation_plan(KilnOperation *op, GError **error)
         .cancel = op->cancel,
         .plan = plan,
         .context = d->context,
-        .ignore = d->ignore,
-        .contexts = kiln_contexts_directories(d->contexts),
+        .contexts = kiln_contexts_trees(d->contexts),
         .no_cache = kiln_request_flag(op->request, "no_cache"),
         .epoch = -1,
     };

@@ -71,7 +71,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
                             GError **error)
 {
     const KilnFlag own[] = {
-        {'f', "file", KILN_FLAG_STRING, &f->file, "FILE", "Dockerfile (default: PATH/Dockerfile)"},
+        {'f', "file", KILN_FLAG_STRING, &f->file, "FILE|URL|-",
+         "Dockerfile (default: PATH/Dockerfile)"},
         {'t', "tag", KILN_FLAG_LIST, &f->tags, "NAME[:TAG]", "Name the image; may be repeated"},
         {'o', "output", KILN_FLAG_STRING, &f->output, "OUTPUT",
          "Write an archive: type=oci|docker,dest=FILE"},
@@ -80,8 +81,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
          "outline or targets: show what can be built; text or json"},
         {0, "build-arg", KILN_FLAG_LIST, &f->build_args, "NAME[=VALUE]",
          "Set an ARG; may be repeated"},
-        {0, "build-context", KILN_FLAG_LIST, &f->build_contexts, "NAME=SOURCE",
-         "Give FROM and COPY --from another source"},
+        {0, "build-context", KILN_FLAG_LIST, &f->build_contexts, "NAME=PLACE",
+         "Name a directory, tar, URL or image for FROM and --from"},
         {0, "label", KILN_FLAG_LIST, &f->labels, "NAME=VALUE", "Label the image; may be repeated"},
         {0, "secret", KILN_FLAG_LIST, &f->secrets, "id=ID[,src=FILE|,env=NAME]",
          "Give RUN --mount=type=secret a secret"},

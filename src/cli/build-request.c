@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static bool usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -28,46 +30,71 @@ static bool has_prefix_of(const char *text, const char *const *prefixes)
     return false;
 }
 
+/* URLs, and what BuildKit takes for a git repository (frontend/dockerfile/dfgitutil, util/gitutil): also
+ * "github.com/…" and "user@host:path". */
 static bool is_remote(const char *text)
 {
-    static const char *const prefixes[] = {"http://", "https://",    "git://", "git@",
-                                           "ssh://",  "github.com/", NULL};
-    return has_prefix_of(text, prefixes);
+    static const char *const prefixes[] = {"http://", "https://", "git://", "ssh://", "github.com/",
+                                           NULL};
+    const char *at = strchr(text, '@'), *colon = at ? strchr(at, ':') : NULL;
+    bool scp_like = at && at > text && colon && colon > at + 1 && strcspn(text, "/") > (gsize)(colon - text);
+    return has_prefix_of(text, prefixes) || scp_like;
 }
 
-static bool add_context(KilnRequest *r, const char *path, GError **error)
+/* Standard input of a terminal would not reach the builder, which is no process of the terminal. */
+static bool check_input(const char *what, GError **error)
 {
-    if (strcmp(path, "-") == 0) {
-        return usage(error, "a context or Dockerfile from standard input (\"-\") is not supported "
-                            "yet; give a directory");
+    if (!isatty(STDIN_FILENO)) {
+        return true;
     }
-    bool exists = g_file_test(path, G_FILE_TEST_EXISTS);
-    if (!exists && is_remote(path)) {
-        return usage(error, "a remote context (%s) is not supported yet; give a directory", path);
+    return usage(error, "%s: standard input is a terminal; send a file or the output of a command there",
+                 what);
+}
+
+static bool add_context(KilnRequest *r, const char *place, GError **error)
+{
+    if (strcmp(place, "-") == 0) {
+        kiln_request_set(r, "context", place);
+        return check_input("the context \"-\"", error);
+    }
+    bool exists = g_file_test(place, G_FILE_TEST_EXISTS);
+    if (!exists && is_remote(place)) {
+        kiln_request_set(r, "context", place);
+        return true;
     }
     if (!exists) {
-        return usage(error, "the context \"%s\" does not exist", path);
+        return usage(error, "the context \"%s\" does not exist", place);
     }
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        return usage(
-            error, "the context \"%s\" is not a directory; to name a Dockerfile use --file", path);
+    struct stat st;
+    if (stat(place, &st) == 0 && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+        return usage(error, "the context \"%s\" is neither a directory nor a tar archive", place);
     }
-    g_autofree char *absolute = kiln_path_absolute(path);
+    g_autofree char *absolute = kiln_path_absolute(place);
     char *real = realpath(absolute, NULL);
     kiln_request_set(r, "context", real ? real : absolute);
     free(real);
     return true;
 }
 
-static bool add_file(KilnRequest *r, const char *file, GError **error)
+static bool add_file(KilnRequest *r, const char *context, const char *file, GError **error)
 {
-    if (strcmp(file, "-") == 0) {
-        return usage(error, "--file -: a Dockerfile from standard input is not supported yet");
+    bool url = g_str_has_prefix(file, "http://") || g_str_has_prefix(file, "https://");
+    if (strcmp(file, "-") == 0 && strcmp(context, "-") == 0) {
+        return usage(error, "standard input cannot be both the context and the Dockerfile: give one of "
+                            "them as a file");
     }
-    if (!g_file_test(file, G_FILE_TEST_EXISTS) && is_remote(file)) {
-        return usage(error, "--file %s: a remote Dockerfile is not supported yet", file);
+    if (strcmp(file, "-") == 0 || url) {
+        kiln_request_set(r, "file", file);
+        return url || check_input("--file -", error);
     }
-    kiln_request_set_path(r, "file", file);
+    if (g_file_test(context, G_FILE_TEST_IS_DIR)) {
+        kiln_request_set_path(r, "file", file);
+        return true;
+    }
+    /* Within any other context; but an absolute path is one of the host where the context is remote, as in
+     * buildx. */
+    bool remote = strcmp(context, "-") != 0 && !g_file_test(context, G_FILE_TEST_EXISTS);
+    kiln_request_set(r, "file", remote ? file : file + strspn(file, "/"));
     return true;
 }
 
@@ -97,28 +124,30 @@ static bool add_pairs(KilnRequest *r, const char *key, const char *flag, const G
     return true;
 }
 
+/* NAME=PLACE with PLACE as the builder wants it: paths absolute. */
 static bool add_named_context(KilnRequest *r, const char *text, GError **error)
 {
     static const char *const archives[] = {"oci-layout://", "oci-archive://", "docker-archive://",
                                            NULL};
-    static const char *const later[] = {"docker-image://", "target:", NULL};
+    static const char *const others[] = {"docker-image://", "target:", NULL};
     const char *equals = strchr(text, '=');
     if (!equals || equals == text || !equals[1]) {
-        return usage(error, "--build-context \"%s\" is not NAME=SOURCE", text);
+        return usage(error, "--build-context \"%s\" is not NAME=PLACE", text);
     }
     const char *source = equals + 1;
-    if (has_prefix_of(source, later) ||
-        (is_remote(source) && !g_file_test(source, G_FILE_TEST_EXISTS))) {
-        return usage(
-            error,
-            "--build-context \"%s\" is not supported yet (supported: oci-layout://DIR[:TAG], "
-            "oci-archive://FILE, docker-archive://FILE, DIR)",
-            text);
-    }
     bool archive = has_prefix_of(source, archives);
     const char *path = archive ? strstr(source, "://") + 3 : source;
-    if (!archive && !g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        return usage(error, "--build-context \"%s\": %s is not a directory", text, path);
+    bool exists = g_file_test(path, G_FILE_TEST_EXISTS);
+    if (!archive && !exists && (has_prefix_of(source, others) || is_remote(source))) {
+        kiln_request_add(r, "build_contexts", text);
+        return true;
+    }
+    if (strcmp(source, "-") == 0) {
+        return usage(error, "--build-context \"%s\": standard input can be the context or the Dockerfile, "
+                            "but no named context", text);
+    }
+    if (!archive && !exists) {
+        return usage(error, "--build-context \"%s\": %s does not exist", text, path);
     }
     g_autofree char *absolute = kiln_path_absolute(path);
     g_autofree char *head = g_strndup(text, (gsize)(path - text));
@@ -215,8 +244,9 @@ static bool add_choices(KilnRequest *r, const KilnCall *call, const KilnBuildFla
 
 static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, GError **error)
 {
-    if (!add_context(r, g_ptr_array_index(call->arguments, 0), error) ||
-        (f->file && !add_file(r, f->file, error)) || !add_tags(r, f->tags, error) ||
+    const char *context = g_ptr_array_index(call->arguments, 0);
+    if (!add_context(r, context, error) ||
+        (f->file && !add_file(r, context, f->file, error)) || !add_tags(r, f->tags, error) ||
         !add_pairs(r, "build_args", "build-arg", f->build_args, "", error) ||
         !add_pairs(r, "labels", "label", f->labels, "=", error)) {
         return false;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const KilnCommand commands[] = {
-    {"build", "[OPTIONS] PATH", "Build an image from a Dockerfile", 1, 1, kiln_command_build},
+    {"build", "[OPTIONS] PATH|URL|-", "Build an image from a Dockerfile", 1, 1, kiln_command_build},
     {"import", "[OPTIONS] FILE|- [NAME[:TAG]]", "Make an image of a root file system's tar archive",
      1, 2, kiln_command_import},
     {"load", "[OPTIONS]", "Load images from an archive or an OCI layout directory", 0, 0,

@@ -69,7 +69,8 @@ static bool start_builder(KilnSession *s, const KilnRequest *r, const char *prog
     KilnSpawn spawn = {
         .program = program,
         .wire = wire,
-        .keep_input = kiln_request_is_stream(r, "path") || kiln_request_is_stream(r, "context"),
+        .keep_input = kiln_request_is_stream(r, "path") || kiln_request_is_stream(r, "context") ||
+                      kiln_request_is_stream(r, "file"),
         .keep_output = kiln_request_is_stream(r, "dest"),
         .warnings = s->warnings,
         .plain = kiln_request_only_reads(r),

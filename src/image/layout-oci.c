@@ -5,6 +5,7 @@
 #include "image/platform.h"
 
 #include "remote/reference.h"
+#include "tree/digest.h"
 
 #include <string.h>
 
@@ -167,12 +168,25 @@ static bool is_ref(const char *have, const char *ref)
     return strcmp(x, y) == 0;
 }
 
+/* One by its digest, which needs not be in index.json but in an index that is. */
+static bool collect_digest(Select *x, const char *digest, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    json_object *descriptor = json_object_new_object();
+    json_object_object_add(descriptor, "digest", json_object_new_string(digest));
+    bool ok = collect_one(x, descriptor, "", names, 0, error);
+    json_object_put(descriptor);
+    return ok;
+}
+
 /* Descriptors of index.json. Those with the same name are one image for several platforms. */
 static bool collect_top(Select *x, json_object *index, const char *ref, GError **error)
 {
     json_object *manifests = kiln_document_array(index, "manifests");
     if (manifests == NULL)
         return format_error(error, "index.json has no \"manifests\"");
+    if (ref != NULL && g_str_has_prefix(ref, KILN_DIGEST_PREFIX))
+        return collect_digest(x, ref, error);
     g_autoptr(GString) there = g_string_new(NULL);
     for (size_t i = 0; i < json_object_array_length(manifests); i++) {
         json_object *descriptor = json_object_array_get_idx(manifests, i);

@@ -13,7 +13,7 @@ void kiln_loaded_free(KilnLoaded *l);
 /* Loads what lies at path: an OCI layout directory, or a file that is an OCI archive or a docker-archive
  * (told apart by content; the outer tar may be compressed with gzip or zstd). Of a multi-platform index the
  * given platform's manifest is taken (PLATFORM error listing what there is). `ref`: only the manifest with
- * this org.opencontainers.image.ref.name, NULL for all. Names come from io.containerd.image.name,
+ * this org.opencontainers.image.ref.name or ("sha256:…") digest, NULL for all. Names come from io.containerd.image.name,
  * org.opencontainers.image.ref.name (if it is a full reference) and RepoTags; `name` overrides.
  *
  * Every blob is verified against its digest and every layer against its diffID (DIGEST error naming it).

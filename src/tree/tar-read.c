@@ -535,13 +535,24 @@ static bool refuse_archive(Untar *u, GError **error)
     return false;
 }
 
+/* Blocks of zeros behind the last entry, tar(5); libarchive takes the end of the stream for one too. */
+static bool check_end(Untar *u, GError **error)
+{
+    if (!u->options->end_marker ||
+        archive_filter_bytes(u->archive, 0) > archive_read_header_position(u->archive))
+        return true;
+    g_set_error_literal(error, KILN_TAR_ERROR, KILN_TAR_ERROR_FORMAT,
+                        "the tar archive ends without its end marker: what wrote it was interrupted");
+    return false;
+}
+
 static bool read_entries(Untar *u, GError **error)
 {
     for (;;) {
         struct archive_entry *ae;
         int r = archive_read_next_header(u->archive, &ae);
         if (r == ARCHIVE_EOF)
-            return true;
+            return check_end(u, error);
         if (!kiln_tar_is_good(u->archive, r))
             return refuse_archive(u, error);
         if (!add_entry(u, ae, error))

@@ -33,6 +33,9 @@ typedef struct {
      * archive only names what is in them. May be NULL. */
     const KilnEntry *(*below)(const char *path, void *data);
     void *below_data;
+    /* An archive without its end marker is an error: what wrote it to a pipe may have died between two
+     * entries, where nothing else would tell. */
+    bool end_marker;
 } KilnUntarOptions;
 
 /* Unpacks a tar stream into the directory dirfd and adds its entries (with content digests) to

@@ -193,12 +193,14 @@ static inline void build(Build *b, const char *dockerfile)
         .target = b->target, .resolve = resolve_in_store, .resolve_data = b};
     KilnPlan *plan = kiln_plan_new(file, &plan_options, &b->error);
     g_assert_no_error(b->error);
+    g_autoptr(KilnContext) context = kiln_context_new_directory(
+        "the build context", open(b->place->context, O_RDONLY | O_DIRECTORY | O_CLOEXEC), NULL);
     KilnBuildOptions options = {
         .store = b->place->store,
         .emitter = emitter,
         .cancel = cancel,
         .plan = plan,
-        .context = b->place->context,
+        .context = context,
         .jobs = b->jobs,
         .no_cache = b->no_cache,
         .record = b->record,

@@ -3,6 +3,7 @@
 #include "front/request.h"
 
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,6 +153,8 @@ static void test_paths(Fixture *f, gconstpointer data)
     assert_value("./ctx/../ctx/", NULL, "context", context);
     assert_value("ctx", NULL, "file", NULL);
     assert_value("-f sub/../D ctx", NULL, "file", file);
+    assert_value("-f - ctx", NULL, "file", "-");
+    assert_value("-f https://h/D ctx", NULL, "file", "https://h/D");
     assert_value("ctx -o type=oci,dest=out.tar", NULL, "output", output);
     assert_value("ctx -o dest=out.tar,type=oci", NULL, "output", output);
     assert_value("ctx -o type=docker,dest=/a/b.tar", NULL, "output", "type=docker,dest=/a/b.tar");
@@ -163,13 +166,25 @@ static void test_contexts(Fixture *f, gconstpointer data)
 {
     (void)f;
     (void)data;
-    assert_refused("-", "not supported yet");
-    assert_refused("https://github.com/a/b.git", "not supported yet");
-    assert_refused("git@github.com:a/b.git", "not supported yet");
-    assert_refused("github.com/a/b", "not supported yet");
+    static const char *const as_they_are[] = {"-",
+                                              "https://github.com/a/b.git#ref:dir",
+                                              "http://host/context.tar.gz",
+                                              "git@github.com:a/b.git",
+                                              "me@host:a/b",
+                                              "github.com/a/b",
+                                              "ssh://git@h/r.git"};
+    for (guint i = 0; i < G_N_ELEMENTS(as_they_are); i++)
+        assert_value(as_they_are[i], NULL, "context", as_they_are[i]);
+    /* the Dockerfile is named within them, but for an absolute path beside a remote one */
+    assert_value("-f sub/D -", NULL, "file", "sub/D");
+    assert_value("-f /sub/D -", NULL, "file", "sub/D");
+    assert_value("-f sub/D https://h/x.git", NULL, "file", "sub/D");
+    assert_value("-f /sub/D https://h/x.git", NULL, "file", "/sub/D");
+    assert_refused("-f - -", "cannot be both");
+    assert_refused("-f - --build-context a=- ctx", "no named context");
     assert_refused("missing", "the context \"missing\" does not exist");
-    assert_refused("/dev/null", "not a directory");
-    assert_refused("-f - ctx", "not supported yet");
+    assert_refused("a:b@c", "does not exist");
+    assert_refused("/dev/null", "neither a directory nor a tar");
     assert_refused("ctx ctx", "takes 1 argument ([OPTIONS] PATH), not 2");
     assert_refused("-q", "takes 1 argument ([OPTIONS] PATH), not 0");
 }
@@ -218,11 +233,9 @@ static void test_pairs(Fixture *f, gconstpointer data)
     (void)data;
     assert_refused("--build-arg =x ctx", "--build-arg \"=x\"");
     assert_refused("--label =x ctx", "--label \"=x\"");
-    assert_refused("--build-context x ctx", "NAME=SOURCE");
-    assert_refused("--build-context =x ctx", "NAME=SOURCE");
-    assert_refused("--build-context a=missing ctx", "not a directory");
-    assert_refused("--build-context a=docker-image://b ctx", "not supported yet");
-    assert_refused("--build-context a=https://b/c.git ctx", "not supported yet");
+    assert_refused("--build-context x ctx", "NAME=PLACE");
+    assert_refused("--build-context =x ctx", "NAME=PLACE");
+    assert_refused("--build-context a=missing ctx", "does not exist");
 }
 
 static void test_pull(Fixture *f, gconstpointer data)
@@ -323,6 +336,7 @@ static void test_docker_flags(Fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_assert_nonnull(freopen("/dev/null", "r", stdin)); /* a terminal would be refused as "-" */
 #define ADD(name, function) g_test_add(name, Fixture, NULL, set_up, function, tear_down)
     ADD("/cli/build/paths", test_paths);
     ADD("/cli/build/sandbox", test_sandbox);

@@ -596,6 +596,30 @@ static void test_damaged(void)
     scratch_close(&t);
 }
 
+/* What ends between two entries may be whole or not: its end marker tells, where that is asked for. */
+static void test_end_marker(void)
+{
+    KilnUntarOptions options = layer_options;
+    g_autoptr(GByteArray) tar = g_byte_array_new();
+    for (int marker = 0; marker <= 1; marker++) {
+        for (int asked = 0; asked <= 1; asked++) {
+            g_byte_array_set_size(tar, 0);
+            file(tar, "f", "content");
+            if (marker)
+                end(tar);
+            Scratch s = scratch_open();
+            g_autoptr(KilnManifest) m = kiln_manifest_new();
+            g_autoptr(GError) error = NULL;
+            options.end_marker = asked;
+            bool ok = untar(tar, &s, &options, m, &error);
+            g_assert_cmpint(ok, ==, marker || !asked);
+            if (!ok)
+                g_assert_nonnull(strstr(error->message, "interrupted"));
+            scratch_close(&s);
+        }
+    }
+}
+
 /* No byte that is flipped may crash, hang or escape; the sanitizers watch. */
 static void test_flipped_bytes(void)
 {
@@ -906,6 +930,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tar/read/refuses", test_refuses);
     g_test_add_func("/tar/read/add-cannot-leave-its-place", test_add_cannot_leave_its_place);
     g_test_add_func("/tar/read/damaged", test_damaged);
+    g_test_add_func("/tar/read/end-marker", test_end_marker);
     g_test_add_func("/tar/read/flipped-bytes", test_flipped_bytes);
     g_test_add_func("/tar/read/error-comes-through", test_read_error_comes_through);
     g_test_add_func("/tar/detect", test_detect);
