@@ -73,13 +73,25 @@ static int exit_code_of(const GError *error)
     return 1;
 }
 
+/* What only reads does without a store that it cannot have; a store that is there and is not used is told of. */
+static KilnStore *open_to_read(const KilnOperation *op, const char *root)
+{
+    g_autoptr(GError) error = NULL;
+    KilnStore *store = kiln_store_open(root, KILN_STORE_READ, &error);
+    if (!store && !g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND)) {
+        g_autofree char *text = g_strdup_printf("the store is not looked at: %s", error->message);
+        kiln_emit_warning(op->emitter, NULL, text);
+    }
+    return store;
+}
+
 /* The last event comes when nothing is left in tmp/. Returns whether the operation was asked to end. */
 static bool perform(const Entry *entry, KilnOperation *op, const char *root, KilnListener *listener)
 {
     g_autoptr(GError) error = NULL;
     json_object *result = NULL;
     if (entry->reads)
-        op->store = kiln_store_open(root, KILN_STORE_READ, NULL); /* what it cannot have it does without */
+        op->store = open_to_read(op, root);
     else if (!entry->no_store)
         op->store = kiln_store_open(root, KILN_STORE_SHARED, &error);
     if (op->store || entry->no_store || entry->reads)

@@ -295,9 +295,16 @@ static bool open_root(KilnStore *s, const char *root, KilnStoreAccess access, GE
     return check_place(s, error);
 }
 
+/* A reader takes the store at its word, so the directory has to be the caller's own, and not only say so. */
 static bool check_reader(KilnStore *s, GError **error)
 {
     g_autoptr(GError) failed = NULL;
+    struct stat st;
+    if (fstat(s->root_fd, &st) < 0 || st.st_uid != geteuid()) {
+        g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION,
+                    "the store %s belongs to another user", s->root);
+        return false;
+    }
     g_autofree char *version = read_version(s, &failed);
     if (version)
         return kiln_owner_check_reader(version, s->root, &s->owners, error);
