@@ -6,6 +6,7 @@
 
 #include "dockerfile/duration.h"
 #include "dockerfile/excerpt.h"
+#include "dockerfile/fields.h"
 #include "dockerfile/grammar.h"
 #include "dockerfile/heredoc.h"
 
@@ -55,6 +56,18 @@ static bool check_flag_value(const Check *c, const KilnFlag *flag, const KilnFla
                 "--%s is either true or false, not \"%s\"", flag->name, shown);
 }
 
+/* ", which takes --a, --b" for a message. g_free(). */
+static char *flags_known(const KilnRule *rule)
+{
+    GString *list = g_string_new(", which takes ");
+    guint n = 0;
+    for (; n < G_N_ELEMENTS(rule->flags) && rule->flags[n].name; n++)
+        g_string_append_printf(list, "%s--%s", n > 0 ? ", " : "", rule->flags[n].name);
+    if (n == 0)
+        g_string_append(list, "no flags");
+    return g_string_free(list, FALSE);
+}
+
 static bool check_flags(const Check *c)
 {
     const KilnRule *rule = kiln_grammar_rule(c->i->kind);
@@ -73,12 +86,11 @@ static bool check_flags(const Check *c)
         const KilnFlagRule *known = kiln_grammar_flag(rule, flag->name, &suggestion);
         if (!known) {
             g_autofree char *shown = kiln_excerpt_text(flag->name, strlen(flag->name));
-            return fail(c, &flag->place, KILN_DOCKERFILE_ERROR_FLAG,
-                        "unknown flag --%s for %s%s%s%s", shown, rule->keyword,
-                        suggestion ? " (did you mean --" : "", suggestion ? suggestion : "",
-                        suggestion            ? "?)"
-                        : rule->flags[0].name ? ""
-                                              : ", which takes no flags");
+            g_autofree char *advice = suggestion
+                                          ? g_strdup_printf(" (did you mean --%s?)", suggestion)
+                                          : flags_known(rule);
+            return fail(c, &flag->place, KILN_DOCKERFILE_ERROR_FLAG, "unknown flag --%s for %s%s",
+                        shown, rule->keyword, advice);
         }
         if (!g_hash_table_add(seen, flag->name) && known->type != KILN_FLAG_STRINGS)
             return fail(c, &flag->place, KILN_DOCKERFILE_ERROR_FLAG,
@@ -111,7 +123,8 @@ static bool check_run(const Check *c)
     static const char *const securities[] = {"sandbox", "insecure", NULL};
     if (c->i->json && c->i->args->len == 0)
         return fail(c, NULL, KILN_DOCKERFILE_ERROR_ARGUMENT, "RUN [] names no program to execute");
-    return check_one_of(c, "network", networks) && check_one_of(c, "security", securities);
+    return check_one_of(c, "network", networks) && check_one_of(c, "security", securities) &&
+           kiln_fields_check(c->d, c->i, c->error);
 }
 
 static bool is_stage_name(const char *name)
@@ -128,9 +141,16 @@ static bool check_from(const Check *c)
     guint count = c->i->args->len;
     if (count == 1)
         return true;
-    if (count != 3 || g_ascii_strcasecmp(arg(c, 1), "AS") != 0)
-        return fail(c, count > 1 ? arg_place(c, 1) : NULL, KILN_DOCKERFILE_ERROR_ARGUMENT,
-                    "FROM takes an image, or an image and a name: FROM image AS name");
+    bool as = count > 1 && g_ascii_strcasecmp(arg(c, 1), "AS") == 0;
+    if (count != 3 || !as) {
+        guint wrong = as && count > 3 ? 3 : 1;
+        const KilnPlace *place = count > 1 ? arg_place(c, wrong) : NULL;
+        bool continued = place && place->line > c->i->place.line;
+        return fail(c, place, KILN_DOCKERFILE_ERROR_ARGUMENT,
+                    "FROM takes an image, or an image and a name: FROM image AS name%s%s",
+                    as && count == 2 ? "; there is no name behind AS" : "",
+                    continued ? "; is the \\ at the end of the line before meant?" : "");
+    }
     char *name = g_ascii_strdown(arg(c, 2), -1);
     if (!is_stage_name(name)) {
         g_autofree char *shown = kiln_excerpt_text(arg(c, 2), strlen(arg(c, 2)));
@@ -169,7 +189,8 @@ static bool check_names(const Check *c)
     for (guint n = 0; n < c->i->args->len; n += 2) {
         if (*arg(c, n) == '\0')
             return fail(c, arg_place(c, n), KILN_DOCKERFILE_ERROR_ARGUMENT,
-                        "%s: there is no name before the =", kiln_instruction_keyword(c->i->kind));
+                        "%s: there is no name before the =; no blanks stand around it: NAME=VALUE",
+                        kiln_instruction_keyword(c->i->kind));
     }
     return true;
 }
@@ -224,7 +245,7 @@ static bool check_trigger(const Check *c)
     if (kind == KILN_INST_FROM || kind == KILN_INST_MAINTAINER)
         return fail(c, place, KILN_DOCKERFILE_ERROR_ARGUMENT, "%s cannot be a trigger of ONBUILD",
                     kiln_instruction_keyword(kind));
-    return kiln_instruction_check(c->d, c->i->trigger, c->error);
+    return true;
 }
 
 /* A number of times, as Go's strconv.ParseInt with 32 bits takes it. */

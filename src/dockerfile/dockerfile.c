@@ -9,7 +9,8 @@
 #include "dockerfile/lint.h"
 
 #define MAX_SIZE ((gsize)16 << 20)
-#define MAX_FAULTS 10 /* instructions reported as wrong in one run */
+#define MAX_LINE 65535 /* without the newline: BuildKit's scanner (bufio.MaxScanTokenSize) */
+#define MAX_FAULTS 10  /* instructions reported as wrong in one run */
 
 /* The parse of one text. */
 typedef struct {
@@ -38,7 +39,7 @@ void kiln_dockerfile_free(KilnDockerfile *d)
 }
 
 /* Lines for messages: one copy of the text with its line ends turned to NULs. */
-static char **split_lines(const char *text, gsize size)
+static void split_lines(KilnDockerfile *d, const char *text, gsize size)
 {
     char *copy = g_strndup(text, size);
     gsize count = 1;
@@ -58,7 +59,9 @@ static char **split_lines(const char *text, gsize size)
         }
     }
     lines[count] = NULL;
-    return lines;
+    d->lines = lines;
+    /* What a last newline ends is no line more. */
+    d->line_count = (guint)(count > 1 && *lines[count - 1] == '\0' ? count - 1 : count);
 }
 
 static KilnDockerfile *dockerfile_new(const char *name)
@@ -102,6 +105,25 @@ static bool check_text(const KilnDockerfile *d, const char **text, gsize *size, 
         kiln_dockerfile_error(
             error, d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
             "there is a NUL byte here: this is a binary file, not a Dockerfile");
+        return false;
+    }
+    return true;
+}
+
+static bool check_lines(const KilnDockerfile *d, const char *text, gsize size, GError **error)
+{
+    KilnLineReader reader = {text, text + size, 0, d->escape};
+    const char *line;
+    gsize length;
+    while (kiln_reader_physical(&reader, &line, &length)) {
+        length -= line[length - 1] == '\n';
+        if (length <= MAX_LINE)
+            continue;
+        KilnPlace place = {reader.line, 1, reader.line, (guint)length};
+        kiln_dockerfile_error(error, d, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                              "the line has %" G_GSIZE_FORMAT " bytes, and BuildKit reads %d at "
+                              "most; break it with %c",
+                              length, MAX_LINE, d->escape);
         return false;
     }
     return true;
@@ -172,16 +194,32 @@ static bool check_stage(Parse *p, const KilnInstruction *i, GError **error)
     return false;
 }
 
+/* What is wrong with an ONBUILD trigger fails the builds on the image, not this one. */
+static void warn_of_trigger(Parse *p, const KilnInstruction *i, const GError *doubt)
+{
+    g_autoptr(GError) fault = NULL;
+    if (!doubt && i->trigger && !kiln_instruction_check(p->d, i->trigger, &fault))
+        doubt = fault;
+    KilnPlace place;
+    if (!doubt)
+        return;
+    const char *text = kiln_dockerfile_error_text(doubt, &place);
+    kiln_lint_warn(p->d, "InvalidOnbuildTrigger", &place,
+                   "Builds on this image will fail at the trigger: %s", text);
+}
+
 /* The instruction of the logical line that was just read, heredocs and all. */
 static KilnInstruction *parse_instruction(Parse *p, GError **error)
 {
-    g_autoptr(KilnInstruction) i = kiln_instruction_split(p->d, &p->line, 0, error);
+    g_autoptr(GError) doubt = NULL;
+    g_autoptr(KilnInstruction) i = kiln_instruction_split(p->d, &p->line, 0, &doubt, error);
     if (!i || !read_heredocs(p, i, error))
         return NULL;
     if (i->kind == KILN_INST_FROM)
         kiln_lint_from(p->d, i);
     if (!kiln_instruction_check(p->d, i, error))
         return NULL;
+    warn_of_trigger(p, i, doubt);
     return g_steal_pointer(&i);
 }
 
@@ -228,7 +266,8 @@ static bool check_whole(KilnDockerfile *d, GError **error)
     }
     const KilnInstruction *last = count > 0 ? g_ptr_array_index(d->instructions, count - 1) : NULL;
     const KilnDockerfile unquoted = {.name = d->name};
-    KilnPlace place = {last ? last->place.line : 1, 1, last ? last->place.line : 1, 1};
+    guint line = last ? last->place.line : MAX(d->line_count, 1);
+    KilnPlace place = {line, 1, line, 1};
     kiln_dockerfile_error(error, &unquoted, &place, KILN_DOCKERFILE_ERROR_SYNTAX,
                           "the file has no %s: a Dockerfile needs at least a FROM",
                           last ? "FROM" : "instructions");
@@ -239,8 +278,8 @@ static void read_text(KilnDockerfile *d, const char *text, gsize size, GPtrArray
 {
     GError *error = NULL;
     if (check_text(d, &text, &size, &error)) {
-        d->lines = split_lines(text, size);
-        if (kiln_directives_read(d, text, size, &error) &&
+        split_lines(d, text, size);
+        if (kiln_directives_read(d, text, size, &error) && check_lines(d, text, size, &error) &&
             parse_lines(d, text, size, true, errors) && check_whole(d, &error))
             kiln_lint(d);
     }
@@ -286,7 +325,9 @@ KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GErr
     g_autoptr(KilnDockerfile) d = dockerfile_new(name);
     if (!check_text(d, &text, &size, error))
         return NULL;
-    d->lines = split_lines(text, size);
+    split_lines(d, text, size);
+    if (!check_lines(d, text, size, error))
+        return NULL;
     if (!parse_lines(d, text, size, false, errors)) {
         join_errors(errors, error);
         return NULL;

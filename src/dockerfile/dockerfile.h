@@ -54,6 +54,7 @@ typedef struct {
 typedef struct {
     char *name;    /* the word after "<<" without quotes and "-" */
     char *content; /* line ends as in the file, the last one included */
+    char *written; /* with "<<-": the content before its tabs were removed; else NULL */
     bool expand;   /* the word was not quoted */
     bool chomp;    /* "<<-": leading tabs are already removed from content */
     KilnPlace place;
@@ -75,7 +76,9 @@ typedef struct {
  *                 one string
  *   HEALTHCHECK   "NONE", or "CMD" and then as RUN (json tells)
  *   ONBUILD       one string, the text of the trigger as it goes into the image's configuration, with
- *                 its heredocs as written; `trigger` is the same parsed
+ *                 its heredocs as written; `trigger` is the same parsed, or NULL if it is no known
+ *                 instruction: BuildKit does not judge triggers where they are declared, so what is
+ *                 wrong with one is a warning here, and an error of those who build on the image
  *
  * In word form quotes and escapes are still there (kiln_expand_word() removes them). In json form the
  * quotes of JSON are gone; BuildKit still expands the strings of COPY, ADD and VOLUME as words. Values
@@ -112,13 +115,14 @@ typedef struct {
     GPtrArray *instructions; /* KilnInstruction* */
     GPtrArray *warnings;     /* KilnDockerfileWarning* */
     char **lines;            /* the source, for quoting in messages; NULL-terminated */
+    guint line_count;
 } KilnDockerfile;
 
 /* Parses a whole file. Errors are one message that begins with "NAME:LINE:COLUMN: ", says what is
  * wrong and what to try ("unknown instruction: RUM (did you mean RUN?)"), and quotes the line
  * beneath. When several instructions are wrong the message holds one such block for each, in the
  * order of the file; the code is that of the first. A heredoc is read for RUN, COPY and ADD. At
- * most 16 MiB. */
+ * most 16 MiB, and as in BuildKit 65,535 bytes in a line. */
 KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *name,
                                       GError **error);
 /* The same, for those who want to see what could be read of a file that is wrong. Never NULL; each
@@ -143,6 +147,10 @@ const char *kiln_instruction_keyword(KilnInstructionKind kind); /* upper case */
 /* A flag that is on or off: "--link" and "--link=true" are on; absent and "--link=false" are off.
  */
 bool kiln_instruction_flag_on(const KilnInstruction *i, const char *name);
+
+/* Where a part of the flag's value stands: `part` is text of it as in the file. The whole flag if it
+ * cannot be told, because of quotes, escapes or continued lines in the flag, or if `part` is NULL. */
+KilnPlace kiln_flag_place(const KilnFlag *flag, const char *part);
 
 /* The text that a shell-form RUN, CMD, ENTRYPOINT or HEALTHCHECK hands to the shell as the argument
  * after

@@ -59,7 +59,7 @@ static guint append_printable(GString *out, const char *line, gsize from, gsize 
 
 char *kiln_excerpt_line(const KilnDockerfile *d, const KilnPlace *place)
 {
-    if (!d->lines || place->line == 0 || place->line > g_strv_length(d->lines))
+    if (!d->lines || place->line == 0 || place->line > d->line_count)
         return NULL;
     const char *line = d->lines[place->line - 1];
     gsize length = strlen(line);

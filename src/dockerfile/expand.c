@@ -420,6 +420,9 @@ bool kiln_lex(const char *text, gsize length, const KilnLexMode *mode, char **re
         .words = words,
         .word = word,
     };
+    /* Go's text/scanner, which BuildKit reads words with, passes over one. */
+    if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        lex.at += 3;
     if (!lex_until(&lex, 0, out, error))
         return false;
     if (words)

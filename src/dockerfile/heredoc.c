@@ -10,6 +10,7 @@ void kiln_heredoc_free(KilnHeredoc *heredoc)
         return;
     g_free(heredoc->name);
     g_free(heredoc->content);
+    g_free(heredoc->written);
     g_free(heredoc);
 }
 
@@ -120,6 +121,7 @@ void kiln_heredoc_chomp(KilnHeredoc *heredoc)
 {
     if (!heredoc->chomp)
         return;
+    heredoc->written = g_strdup(heredoc->content);
     char *out = heredoc->content;
     bool at_line_start = true;
     for (const char *in = heredoc->content; *in; in++) {

@@ -37,10 +37,11 @@ typedef struct {
     KilnInstruction *i;
     KilnSpan rest;  /* what follows the keyword and the flags, trimmed */
     bool triggered; /* it stands behind ONBUILD */
+    GError **doubt; /* as for kiln_instruction_split() */
 } Split;
 
 static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *line, gsize start,
-                              bool triggered, GError **error);
+                              bool triggered, GError **doubt, GError **error);
 
 static void add_arg(Split *s, char *value, KilnSpan span)
 {
@@ -189,8 +190,16 @@ static bool split_trigger(Split *s, gsize behind_keyword, GError **error)
     while ((n = kiln_space_at(s->text + start, s->text + s->line->text->len)) > 0)
         start += n;
     add_arg_text(s, (KilnSpan){start, s->line->text->len});
-    s->i->trigger = split(s->d, s->line, s->rest.start, true, error);
-    return s->i->trigger != NULL;
+    g_autoptr(GError) fault = NULL;
+    s->i->trigger = split(s->d, s->line, s->rest.start, true, s->doubt, &fault);
+    if (!fault)
+        return true;
+    if (fault->code == KILN_DOCKERFILE_ERROR_UNKNOWN_INSTRUCTION) {
+        g_propagate_error(s->doubt, g_steal_pointer(&fault));
+        return true;
+    }
+    g_propagate_error(error, g_steal_pointer(&fault));
+    return false;
 }
 
 static void split_flags(Split *s)
@@ -257,7 +266,7 @@ static KilnInstruction *instruction_new(void)
 }
 
 static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *line, gsize start,
-                              bool triggered, GError **error)
+                              bool triggered, GError **doubt, GError **error)
 {
     const char *text = line->text->str;
     KilnSpan all = kiln_span_trim(text, (KilnSpan){start, line->text->len});
@@ -271,10 +280,14 @@ static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *li
     if (!kiln_grammar_find(word, &kind, &suggestion)) {
         KilnPlace place = kiln_logical_line_place(line, keyword.start, keyword.end);
         g_autofree char *shown = kiln_excerpt_text(word, strlen(word));
+        g_autofree char *advice = NULL;
+        if (suggestion)
+            advice = g_strdup_printf(" (did you mean %s?)", suggestion);
+        else if (!g_ascii_isalpha(*word) && !triggered)
+            advice = g_strdup_printf(" (if this goes on with the line before, end that with a %c)",
+                                     d->escape);
         kiln_dockerfile_error(error, d, &place, KILN_DOCKERFILE_ERROR_UNKNOWN_INSTRUCTION,
-                              "unknown instruction: %s%s%s%s", shown,
-                              suggestion ? " (did you mean " : "", suggestion ? suggestion : "",
-                              suggestion ? "?)" : "");
+                              "unknown instruction: %s%s", shown, advice ? advice : "");
         return NULL;
     }
 
@@ -285,7 +298,7 @@ static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *li
     i->place = kiln_logical_line_place(line, keyword.start, keyword.end);
     i->place.end_line = line->last_line;
     i->place.end_column = line->last_column;
-    Split s = {d, line, text, i, {keyword.end, all.end}, triggered};
+    Split s = {d, line, text, i, {keyword.end, all.end}, triggered, doubt};
     split_flags(&s);
     if (!split_args(&s, keyword.end, error))
         return NULL;
@@ -293,9 +306,9 @@ static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *li
 }
 
 KilnInstruction *kiln_instruction_split(const KilnDockerfile *d, const KilnLogicalLine *line,
-                                        gsize start, GError **error)
+                                        gsize start, GError **doubt, GError **error)
 {
-    return split(d, line, start, false, error);
+    return split(d, line, start, false, doubt, error);
 }
 
 bool kiln_instruction_takes_heredocs(const KilnInstruction *i)
@@ -333,6 +346,20 @@ bool kiln_instruction_flag_on(const KilnInstruction *i, const char *name)
     return value && g_ascii_strcasecmp(value, "false") != 0;
 }
 
+KilnPlace kiln_flag_place(const KilnFlag *flag, const char *part)
+{
+    KilnPlace place = flag->place;
+    const char *value = flag->value ? flag->value : "";
+    gsize prefix = strlen("--=") + strlen(flag->name);
+    const char *found = part && *part ? strstr(value, part) : NULL;
+    if (!found || place.line != place.end_line ||
+        place.end_column - place.column + 1 != prefix + strlen(value))
+        return place;
+    place.column += (guint)(prefix + (gsize)(found - value));
+    place.end_column = place.column + (guint)strlen(part) - 1;
+    return place;
+}
+
 /* Is the command nothing but one heredoc? */
 static bool is_only_heredoc(const KilnInstruction *i)
 {
@@ -348,8 +375,9 @@ bool kiln_instruction_is_script(const KilnInstruction *i)
 {
     if (!is_only_heredoc(i))
         return false;
+    /* As written: the tab before an indented "#!" makes it no shebang, "<<-" or not. */
     const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, 0);
-    return g_str_has_prefix(heredoc->content, "#!");
+    return g_str_has_prefix(heredoc->written ? heredoc->written : heredoc->content, "#!");
 }
 
 char *kiln_instruction_shell_command(const KilnInstruction *i)
@@ -366,7 +394,9 @@ char *kiln_instruction_shell_command(const KilnInstruction *i)
     GString *command = g_string_new(g_ptr_array_index(i->args, healthcheck));
     for (guint n = 0; n < i->heredocs->len; n++) {
         const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, n);
-        g_string_append_printf(command, "\n%s%s", heredoc->content, heredoc->name);
+        g_string_append_printf(command, "\n%s%s",
+                               heredoc->written ? heredoc->written : heredoc->content,
+                               heredoc->name);
     }
     return g_string_free(command, FALSE);
 }

@@ -193,7 +193,8 @@ static bool read_element(Reader *r, GPtrArray *strings, GArray *spans, KilnJsonF
         g_autoptr(GString) value = g_string_new(NULL);
         if (!read_string(r, value, &nul))
             return false;
-        g_ptr_array_add(strings, g_strndup(value->str, value->len));
+        /* Go's encoding/json gives U+FFFD for a byte that is not UTF-8. */
+        g_ptr_array_add(strings, g_utf8_make_valid(value->str, (gssize)value->len));
         span.end = r->at;
         g_array_append_val(spans, span);
     } else if (!skip_value(r)) {

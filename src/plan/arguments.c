@@ -1,6 +1,7 @@
 /* ARG: before the first FROM, in stages, predefined, and from the command line. */
 #include <string.h>
 
+#include "dockerfile/suggest.h"
 #include "plan/plan-private.h"
 
 static const char *const proxies[] = {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
@@ -148,6 +149,18 @@ static bool always_consumed(const KilnScope *globals, const char *name)
            strcmp(name, "SOURCE_DATE_EPOCH") == 0;
 }
 
+/* " (VERSOIN: did you mean VERSION?)", or "". g_free(). */
+static char *near_argument(const KilnPlanner *p, const char *name)
+{
+    g_autoptr(GList) keys = g_list_sort(g_hash_table_get_keys(p->consumed), (GCompareFunc)strcmp);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (const GList *key = keys; key; key = key->next)
+        g_ptr_array_add(names, key->data);
+    g_ptr_array_add(names, NULL);
+    const char *near = kiln_suggest(name, (const char *const *)names->pdata, true);
+    return near ? g_strdup_printf(" (%s: did you mean %s?)", name, near) : g_strdup("");
+}
+
 void kiln_planner_warn_unused(KilnPlanner *p)
 {
     for (guint i = 0; i < p->file->instructions->len; i++) {
@@ -155,18 +168,22 @@ void kiln_planner_warn_unused(KilnPlanner *p)
         for (guint n = 0; arg->kind == KILN_INST_ARG && n < arg->args->len; n += 2)
             g_hash_table_add(p->consumed, g_strdup(g_ptr_array_index(arg->args, n)));
     }
-    g_autoptr(GString) unused = g_string_new(NULL);
+    g_autoptr(GString) unused = g_string_new(NULL), hints = g_string_new(NULL);
     g_autoptr(GHashTable) told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (const char *const *arg = p->options->build_args; arg && *arg; arg++) {
         g_autofree char *name = g_strndup(*arg, strcspn(*arg, "="));
         if (!g_hash_table_contains(p->consumed, name) && !always_consumed(p->globals, name) &&
-            g_hash_table_add(told, g_strdup(name)))
+            g_hash_table_add(told, g_strdup(name))) {
+            g_autofree char *hint = near_argument(p, name);
             g_string_append_printf(unused, "%s%s", unused->len ? " " : "", name);
+            g_string_append(hints, hint);
+        }
     }
     if (unused->len == 0)
         return;
     KilnPlace nowhere = {0};
     KilnSite site = {.file = p->file, .place = &nowhere, .warnings = p->plan->warnings};
     kiln_site_warn(&site, "UnusedBuildArg",
-                   "[Warning] One or more build-args [%s] were not consumed", unused->str);
+                   "[Warning] One or more build-args [%s] were not consumed%s", unused->str,
+                   hints->str);
 }

@@ -1,35 +1,13 @@
 /* RUN --mount. */
 #include <string.h>
 
+#include "dockerfile/fields.h"
 #include "dockerfile/suggest.h"
 #include "plan/plan-private.h"
 
 char **kiln_mount_fields(const char *text)
 {
-    g_autoptr(GPtrArray) fields = g_ptr_array_new_with_free_func(g_free);
-    for (const char *p = text;; p++) {
-        GString *field = g_string_new(NULL);
-        if (*p == '"') {
-            for (p++; *p && (*p != '"' || p[1] == '"'); p++) {
-                if (*p == '"')
-                    p++;
-                g_string_append_c(field, *p);
-            }
-            if (*p != '"' || (p[1] && p[1] != ',')) {
-                g_string_free(field, TRUE);
-                return NULL;
-            }
-            p++;
-        } else {
-            for (; *p && *p != ','; p++)
-                g_string_append_c(field, *p);
-        }
-        g_ptr_array_add(fields, g_string_free(field, FALSE));
-        if (!*p)
-            break;
-    }
-    g_ptr_array_add(fields, NULL);
-    return (char **)g_ptr_array_steal(fields, NULL);
+    return kiln_fields_split(text);
 }
 
 /* One mount while it is read. */

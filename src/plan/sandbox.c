@@ -65,21 +65,16 @@ static bool read_device(const KilnSite *site, const KilnFlag *flag, GError **err
     g_auto(GStrv) fields = kiln_mount_fields(flag->value ? flag->value : "");
     const char *name = NULL;
     bool required = false;
+    /* What the fields say was checked when the file was read (dockerfile/fields.c). */
     for (char **field = fields; field && *field; field++) {
         const char *value = strchr(*field, '=');
         g_autofree char *key = g_strndup(*field, value ? (gsize)(value - *field) : strlen(*field));
         if (g_ascii_strcasecmp(key, "required") == 0) {
             required = true;
-            if (value && !kiln_mount_bool(value + 1, &required))
-                return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, &flag->place,
-                                      "RUN --device: \"%s\" is not a value for required",
-                                      value + 1);
+            if (value)
+                (void)kiln_mount_bool(value + 1, &required);
         } else if (!name) {
             name = value && g_ascii_strcasecmp(key, "name") == 0 ? value + 1 : *field;
-        } else {
-            return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, &flag->place,
-                                  "RUN --device: unexpected \"%s\" (NAME and required are known)",
-                                  *field);
         }
     }
     if (!name || !*name)

@@ -172,12 +172,20 @@ bool kiln_host_is_loopback(const char *host)
     return g_ascii_strcasecmp(name, "localhost") == 0;
 }
 
+/* Whether a path would, without the domain before it, be read as one that has a domain itself. */
+static bool looks_like_domain(const char *path)
+{
+    gsize length = strcspn(path, "/");
+    return path[length] == '/' &&
+           (memchr(path, '.', length) || (length == 9 && strncmp(path, "localhost", 9) == 0));
+}
+
 char *kiln_reference_familiar(const KilnReference *r)
 {
     GString *text = g_string_new(NULL);
-    if (strcmp(r->domain, "docker.io") != 0)
+    if (strcmp(r->domain, "docker.io") != 0 || looks_like_domain(r->path))
         g_string_append_printf(text, "%s/%s", r->domain, r->path);
-    else if (g_str_has_prefix(r->path, "library/"))
+    else if (g_str_has_prefix(r->path, "library/") && !strchr(r->path + strlen("library/"), '/'))
         g_string_append(text, r->path + strlen("library/"));
     else
         g_string_append(text, r->path);

@@ -16,7 +16,7 @@ typedef struct {
 static const Case cases[] = {
     /* the file as a whole */
     {"", SYNTAX, "1:1", "no instructions"},
-    {"\n\n# only a comment\n", SYNTAX, "1:1", "no instructions"},
+    {"\n\n# only a comment\n", SYNTAX, "3:1", "no instructions"},
     {"ARG A=1\n", SYNTAX, "1:1", "no FROM"},
     {"ARG A=1\nRUN x\nFROM a", SYNTAX, "2:1", "before the first FROM"},
     {"\xFF\xFE"
@@ -32,7 +32,7 @@ static const Case cases[] = {
     {"FROM a\nFOOBAR x", UNKNOWN, "2:1", "unknown instruction: FOOBAR\n"},
     {"FROM a\n\\\n", UNKNOWN, "2:1", "unknown instruction"},
     {"FROM a\n\x1b[31mRUN\n", UNKNOWN, "2:1", "\\x1b[31mRUN"},
-    {"FROM a\nRUN x && \\\n  y\n  && z", UNKNOWN, "4:3", "unknown instruction: &&"},
+    {"FROM a\nRUN x && \\\n  y\n  && z", UNKNOWN, "4:3", "end that with a \\)"},
     /* flags */
     {"FROM a\nCOPY --fromm=b c d", FLAG, "2:6",
      "unknown flag --fromm for COPY (did you mean --from?)"},
@@ -40,7 +40,8 @@ static const Case cases[] = {
     {"FROM a\nCOPY --from b c", FLAG, "2:6", "--from needs a value"},
     {"FROM a\nCOPY --link=yes a b", FLAG, "2:6", "true or false"},
     {"FROM a\nCOPY --link= a b", FLAG, "2:6", "true or false"},
-    {"FROM a\nCOPY --checksum=x a b", FLAG, "2:6", "unknown flag --checksum for COPY"},
+    {"FROM a\nCOPY --checksum=x a b", FLAG, "2:6",
+     "COPY, which takes --from, --chown, --chmod, --link"},
     {"FROM a\nADD --from=x a b", FLAG, "2:5", "unknown flag --from for ADD"},
     {"FROM --platfrom=x a", FLAG, "1:6", "(did you mean --platform?)"},
     {"FROM a\nCMD --x y", FLAG, "2:5", "takes no flags"},
@@ -56,8 +57,9 @@ static const Case cases[] = {
     /* arguments */
     {"FROM", ARGUMENT, "1:1", "FROM takes an image"},
     {"FROM a b", ARGUMENT, "1:8", "FROM image AS name"},
-    {"FROM a AS", ARGUMENT, "1:8", "FROM image AS name"},
-    {"FROM a AS b c", ARGUMENT, "1:8", "FROM image AS name"},
+    {"FROM a AS", ARGUMENT, "1:8", "no name behind AS"},
+    {"FROM a AS b c", ARGUMENT, "1:13", "FROM image AS name"},
+    {"FROM a \\\nRUN b", ARGUMENT, "2:1", "is the \\ at the end of the line before meant?"},
     {"FROM a IS b", ARGUMENT, "1:8", "FROM image AS name"},
     {"FROM a AS 1b", ARGUMENT, "1:11", "1b cannot name a stage"},
     {"FROM a AS b/c", ARGUMENT, "1:11", "b/c cannot name a stage"},
@@ -100,8 +102,19 @@ static const Case cases[] = {
     {"FROM a\nONBUILD ONBUILD RUN x", ARGUMENT, "2:9", "another ONBUILD"},
     {"FROM a\nONBUILD FROM b", ARGUMENT, "2:9", "FROM cannot be a trigger"},
     {"FROM a\nONBUILD MAINTAINER b", ARGUMENT, "2:9", "MAINTAINER cannot be a trigger"},
-    {"FROM a\nONBUILD COPY b", ARGUMENT, "2:9", "only one argument"},
-    {"FROM a\nONBUILD \\\n COYP b c", UNKNOWN, "3:2", "(did you mean COPY?)"},
+    {"FROM a\nONBUILD ENV b", ARGUMENT, "2:13", "ENV name=value"},
+    {"FROM a\nONBUILD CMD [\"b\", 1]", SYNTAX, "2:19", "strings only"},
+    /* what RUN's flags hold is read as far as it can be without variables */
+    {"FROM a\nRUN --mount= x", FLAG, "2:5", "--mount= is empty"},
+    {"FROM a\nRUN --mount=type=bind,\\\"target=/a x", FLAG, "2:5", "a quote is not closed"},
+    {"FROM a\nRUN --mount=type=bind,target=\\\"/a\\\" x", FLAG, "2:5", "inside a field"},
+    {"FROM a\nRUN --mount=type=bind,from=$b,target=/c x", FLAG, "2:23", "\"FROM $b AS NAME\""},
+    {"FROM a\nRUN --mount=FROM=${b} x", FLAG, "2:13", "cannot have variables"},
+    {"FROM a\nRUN --device= x", FLAG, "2:5", "--device= is empty"},
+    {"FROM a\nRUN --device=b,requird=1 x", FLAG, "2:16", "(did you mean required?)"},
+    {"FROM a\nRUN --device=b,required=maybe x", FLAG, "2:16", "neither true nor false"},
+    {"FROM a\nRUN --device=name=b,name=c x", FLAG, "2:21", "names one device"},
+    {"FROM a\nRUN --device=vendor/x,vendor/y x", FLAG, "2:23", "unknown key in --device: vendor/y"},
 };
 
 static void test_case(gconstpointer data)
@@ -140,7 +153,7 @@ static void test_quoted_line(void)
 
 static void test_long_line(void)
 {
-    g_autofree char *filler = g_strnfill(100000, 'x');
+    g_autofree char *filler = g_strnfill(30000, 'x');
     g_autofree char *text = g_strdup_printf("FROM a\nCOPY --from=%s --what=%s c d", filler, filler);
     g_autofree char *message = message_of(text);
     g_assert_nonnull(strstr(message, "unknown flag --what"));
@@ -148,6 +161,30 @@ static void test_long_line(void)
     g_assert_cmpuint(strlen(message), <, 500);
     g_autofree char *word = message_of(filler);
     g_assert_cmpuint(strlen(word), <, 500);
+}
+
+/* BuildKit's limit, newline not counted: in instructions, comments and heredocs. */
+static void test_line_limit(void)
+{
+    static const char *const forms[] = {"FROM a\nRUN %s\n", "FROM a\nRUN %s", "#xx%s\r\nFROM a",
+                                        "FROM a\nRUN <<EOF\nxxx %s\nEOF"};
+    for (gsize n = 0; n < G_N_ELEMENTS(forms); n++) {
+        for (gsize extra = 0; extra < 2; extra++) {
+            g_autofree char *filler = g_strnfill(65535 - 4 + extra, 'x');
+            g_auto(GStrv) parts = g_strsplit(forms[n], "%s", 2);
+            g_autofree char *text = g_strjoinv(filler, parts);
+            g_autoptr(GError) error = NULL;
+            g_autoptr(KilnDockerfile) d =
+                kiln_dockerfile_parse(text, strlen(text), "Dockerfile", &error);
+            if (extra == 0) {
+                g_assert_no_error(error);
+                continue;
+            }
+            g_assert_error(error, KILN_DOCKERFILE_ERROR, KILN_DOCKERFILE_ERROR_SYNTAX);
+            g_assert_nonnull(strstr(error->message, "the line has 65536 bytes"));
+            g_assert_cmpuint(strlen(error->message), <, 500);
+        }
+    }
 }
 
 static void test_nul(void)
@@ -206,6 +243,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/error/quoted-line", test_quoted_line);
     g_test_add_func("/error/long-line", test_long_line);
+    g_test_add_func("/error/line-limit", test_line_limit);
     g_test_add_func("/error/nul", test_nul);
     g_test_add_func("/error/several", test_several);
     g_test_add_func("/error/cascade", test_cascade);

@@ -71,6 +71,8 @@ static const char *const words[][2] = {
     {"안녕$KOREAN", "안녕한국어"},
     {"$größe", "7"},
     {"caf\xE9$PWD", "caf\xE9/home"},
+    {"\xEF\xBB\xBF$PWD", "/home"},
+    {"a\xEF\xBB\xBF", "a\xEF\xBB\xBF"},
     {"$001aaa", "aaa"},
     {"$@@@", "@@"},
     {"$$", ""},

@@ -68,6 +68,10 @@ static const struct {
     {"RUN <<-EOF\n\ta\n\tEOF", "a\n", false},
     {"RUN <<EOF\n#!/usr/bin/env python3\nx\nEOF", "#!/usr/bin/env python3\nx\n", true},
     {"RUN <<EOF sh\n#!/bin/sh\nEOF", "<<EOF sh\n#!/bin/sh\nEOF", false},
+    /* "<<-": a "#!" behind a tab is no shebang, and the shell takes the tabs off itself */
+    {"RUN <<-EOF\n#!/bin/sh\n\tEOF", "#!/bin/sh\n", true},
+    {"RUN <<-EOF\n\t#!/bin/sh\n\tEOF", "#!/bin/sh\n", false},
+    {"RUN <<-EOF sh\n\ta\n\tEOF", "<<-EOF sh\n\ta\nEOF", false},
     {"RUN cat <<A - <<B\na\nA\nb\nB", "cat <<A - <<B\na\nA\nb\nB", false},
 };
 

@@ -13,6 +13,7 @@ static const char *const cases[][2] = {
     {"RUN [ \"a\" , \"\\\"\\u00e9\\ud83d\\ude00\\n\" ]  ",
      "RUN json \"a\" \"\\\"\\303\\251\\360\\237\\230\\200\\n\""},
     {"RUN [\"a\", \"\\ud800\"]", "RUN json \"a\" \"\\357\\277\\275\""},
+    {"RUN [\"caf\xE9\"]", "RUN json \"caf\\357\\277\\275\""},
     {"RUN ['a', 'b']", "RUN \"['a', 'b']\""},
     {"RUN [\"a\", \"b\"", "RUN \"[\\\"a\\\", \\\"b\\\"\""},
     {"RUN [\"a\",]", "RUN \"[\\\"a\\\",]\""},
@@ -98,6 +99,8 @@ static const char *const cases[][2] = {
     /* ONBUILD */
     {"ONBUILD RUN --network=none x  y", "ONBUILD \"RUN --network=none x  y\""},
     {"onbuild copy . /app", "ONBUILD \"copy . /app\""},
+    {"ONBUILD RNU a", "ONBUILD \"RNU a\""},
+    {"ONBUILD COPY a", "ONBUILD \"COPY a\""},
     {"ONBUILD RUN [\"a\"]", "ONBUILD \"RUN [\\\"a\\\"]\""},
 };
 

@@ -30,6 +30,11 @@ static const char *const cases[][2] = {
     {"# check=skip=JSONArgsRecommended,FromAsCasing\nFROM a as B\nCMD c", "StageNameCasing 2:11"},
     {"# check=skip=all;error=true\nFROM a as B\nCMD c", ""},
     {"# check=error=true\nFROM a\nCMD c", "JSONArgsRecommended 3:1"},
+    /* BuildKit stores triggers unread; what is wrong with one is worth a warning */
+    {"FROM a\nONBUILD COPY . /b", ""},
+    {"FROM a\nONBUILD COPY b", "InvalidOnbuildTrigger 2:9"},
+    {"FROM a\nONBUILD COPY --fromm=b c d", "InvalidOnbuildTrigger 2:14"},
+    {"FROM a\nONBUILD \\\n COYP b c", "InvalidOnbuildTrigger 3:2"},
 };
 
 static void test_strict(void)

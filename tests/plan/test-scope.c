@@ -131,6 +131,15 @@ static void test_platform_arguments(void)
     g_assert_false(warned(&over, "UnusedBuildArg", ""));
 }
 
+static void test_misspelt_build_arg(void)
+{
+    static const char *const given[] = {"VERSOIN=1", "OTHER=1", NULL};
+    g_auto(Fixture) f = {.options = {.build_args = given}};
+    fixture_good(&f, "FROM alpine\nARG VERSION\n");
+    g_assert_true(warned(&f, "UnusedBuildArg",
+                         "[VERSOIN OTHER] were not consumed (VERSOIN: did you mean VERSION?)"));
+}
+
 static void test_warnings(void)
 {
     static const char *const given[] = {"USED=1", "FOO=1", "BAR=1", "FOO=2", "BUILDKIT_X=1", NULL};
@@ -183,6 +192,7 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/scope/proxies", test_proxies);
     g_test_add_func("/plan/scope/platform-arguments", test_platform_arguments);
     g_test_add_func("/plan/scope/warnings", test_warnings);
+    g_test_add_func("/plan/scope/misspelt-build-arg", test_misspelt_build_arg);
     g_test_add_func("/plan/scope/refused", test_refused);
     return g_test_run();
 }

@@ -241,8 +241,6 @@ static void test_refused(void)
          "there is no stage 9999"},
         {"FROM alpine\nARG X=1\nCOPY --from=$X / /\n", NULL, KILN_PLAN_ERROR_ARGUMENT,
          "variables cannot be used in --from"},
-        {"FROM alpine\nRUN --mount=from=$X,target=/x y\n", NULL, KILN_PLAN_ERROR_ARGUMENT,
-         "variables cannot be used in --from"},
         {"FROM alpine AS builder\n", "bulder", KILN_PLAN_ERROR_STAGE,
          "there is no target stage \"bulder\"; did you mean builder?"},
         {"FROM alpine\n", "1", KILN_PLAN_ERROR_STAGE, "there is no target stage \"1\""},

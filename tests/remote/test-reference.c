@@ -41,6 +41,28 @@ static void test_canonical(void)
     }
 }
 
+/* The short form means the same again: a path that looks like a host keeps its domain. */
+static void test_familiar(void)
+{
+    static const char *const cases[][2] = {
+        {"docker.io/library/alpine:1", "alpine:1"},
+        {"docker.io/me/app:1", "me/app:1"},
+        {"docker.io/a.b/c:1", "docker.io/a.b/c:1"},
+        {"docker.io/localhost/c:1", "docker.io/localhost/c:1"},
+        {"docker.io/library/a/b:1", "library/a/b:1"},
+        {"docker.io/library/a.b:1", "a.b:1"},
+        {"quay.io/me/app:1", "quay.io/me/app:1"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(KilnReference) r = kiln_reference_parse(cases[i][0], NULL);
+        g_autofree char *familiar = kiln_reference_familiar(r);
+        g_assert_cmpstr(familiar, ==, cases[i][1]);
+        g_autoptr(KilnReference) again = kiln_reference_parse(familiar, NULL);
+        g_autofree char *canonical = kiln_reference_canonical(again);
+        g_assert_cmpstr(canonical, ==, cases[i][0]);
+    }
+}
+
 static void test_parts(void)
 {
     g_autoptr(KilnReference) r = kiln_reference_parse("localhost:5000/team/app:1@" SHA, NULL);
@@ -150,6 +172,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/reference/canonical", test_canonical);
+    g_test_add_func("/reference/familiar", test_familiar);
     g_test_add_func("/reference/parts", test_parts);
     g_test_add_func("/reference/invalid", test_invalid);
     g_test_add_func("/reference/lengths", test_lengths);
