@@ -145,7 +145,7 @@ static int run(KilnCall *call, KilnBuildFlags *f, const Method *method, bool jso
     if (!request)
         return 0;
     json_object *result;
-    int code = kiln_call_run(call, request, "quiet", "Reading", &result, error);
+    int code = kiln_call_run(call, request, "brief", "Reading", &result, error);
     if (result && json)
         puts(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PRETTY |
                                                         JSON_C_TO_STRING_SPACED |

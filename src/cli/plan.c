@@ -167,7 +167,7 @@ static int plan(KilnCall *call, KilnBuildFlags *flags, Format format, GError **e
     if (!request)
         return 0;
     json_object *result;
-    int code = kiln_call_run(call, request, "quiet", "Planning", &result, error);
+    int code = kiln_call_run(call, request, "brief", "Planning", &result, error);
     if (result) {
         print(result, format);
         code = report_errors(result) ? 1 : code;

@@ -178,6 +178,18 @@ static void quiet_event(KilnRenderer *r, const KilnEvent *e)
     }
 }
 
+/* --- brief: errors, and what went another way than may be expected ------------------------------ */
+
+static void brief_event(KilnRenderer *r, const KilnEvent *e)
+{
+    if (e->type == KILN_EVENT_WARNING && !e->rule) {
+        g_autoptr(GString) text = g_string_new("WARNING: ");
+        append_lines(text, e->text ? e->text : "");
+        kiln_render_write(r, text);
+    }
+    quiet_event(r, e);
+}
+
 /* --- rawjson: the events as they are ---------------------------------------------------------- */
 
 static void rawjson_event(KilnRenderer *r, const KilnEvent *e)
@@ -205,6 +217,7 @@ KilnRenderer *kiln_renderer_new(const char *mode, FILE *out, bool color)
         {"tty", kiln_render_tty_setup, NULL},
         {"plain", kiln_render_plain_setup, NULL},
         {"quiet", NULL, quiet_event},
+        {"brief", NULL, brief_event},
         {"rawjson", NULL, rawjson_event},
     };
     int fd = fileno(out);

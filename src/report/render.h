@@ -7,7 +7,8 @@
 
 typedef struct KilnRenderer KilnRenderer;
 
-/* mode: "auto" (tty if out is a terminal, else plain), "tty", "plain", "quiet", "rawjson". NULL for
+/* mode: "auto" (tty if out is a terminal, else plain), "tty", "plain", "quiet", "brief" (errors and
+ * warnings that are about no rule of Dockerfiles), "rawjson". NULL for
  * an unknown mode. Output has BuildKit's form: "#5 [builder 2/5] RUN npm install", "#5 0.412 line",
  * "#5 CACHED", "#5 DONE 0.4s". color: false under NO_COLOR. */
 KilnRenderer *kiln_renderer_new(const char *mode, FILE *out, bool color);
