@@ -4,6 +4,7 @@
 
 #include "build/cancel.h"
 #include "build/context.h"
+#include "build/fetcher.h"
 #include "plan/plan.h"
 #include "report/emit.h"
 #include "store/store.h"
@@ -30,6 +31,7 @@ typedef struct {
     KilnSecretFunc secret;    /* for RUN --mount=type=secret; NULL: there are none */
     void *secret_data;
     GHashTable *agents;       /* ids of --ssh → paths of agents' sockets; NULL: there are none */
+    const KilnFetcher *fetcher; /* for ADD; NULL: nothing can be fetched */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;
     bool record;  /* the store gets the image; otherwise its layers alone, as the cache */

@@ -16,6 +16,7 @@ struct KilnCopySource {
     KilnView *view;       /* of a stage or image */
     GArray *layer_fds;    /* int, borrowed from the store */
     GPtrArray *items;     /* NULL until matched */
+    char *blob;           /* of the store, in place of a tree; or NULL */
 };
 
 static void item_free(gpointer data)
@@ -24,6 +25,7 @@ static void item_free(gpointer data)
     g_free(item->name);
     g_free(item->path);
     g_clear_pointer(&item->entries, kiln_manifest_unref);
+    g_clear_pointer(&item->remote, kiln_add_remote_free);
     g_free(item);
 }
 
@@ -34,6 +36,7 @@ void kiln_copy_source_free(KilnCopySource *s)
     g_clear_pointer(&s->view, kiln_view_free);
     g_clear_pointer(&s->layer_fds, g_array_unref);
     g_clear_pointer(&s->excludes, kiln_ignore_free);
+    g_free(s->blob);
     g_free(s);
 }
 
@@ -169,13 +172,25 @@ static bool match_argument(KilnCopySource *s, guint i, GError **error)
     return ok;
 }
 
+static bool add_remote(KilnCopySource *s, guint i, GError **error)
+{
+    const KilnPlace *place = &g_array_index(s->step->source_places, KilnPlace, i);
+    KilnCopyItem *item = g_new0(KilnCopyItem, 1);
+    g_ptr_array_add(s->items, item);
+    item->place = place;
+    item->remote = kiln_add_remote_new(s->engine, s->step, i, error);
+    if (!item->remote)
+        kiln_step_prefix_error(s->step, place, error);
+    return item->remote != NULL;
+}
+
 GPtrArray *kiln_copy_source_items(KilnCopySource *s, GError **error)
 {
     if (s->items)
         return s->items;
     s->items = g_ptr_array_new_with_free_func(item_free);
     for (guint i = 0; s->step->sources && s->step->sources[i]; i++)
-        if (!match_argument(s, i, error))
+        if (!(kiln_step_fetches(s->step, i) ? add_remote : match_argument)(s, i, error))
             return NULL;
     return s->items;
 }
@@ -184,6 +199,10 @@ static void feed_items(KilnCopySource *s, KilnHash *key)
 {
     for (guint i = 0; i < s->items->len; i++) {
         const KilnCopyItem *item = s->items->pdata[i];
+        if (item->remote) {
+            kiln_add_remote_feed(item->remote, key);
+            continue;
+        }
         guint n = kiln_manifest_length(item->entries);
         bool directory = n && kiln_manifest_get(item->entries, 0)->type == KILN_TYPE_DIR;
         kiln_hash_string(key, directory ? NULL : item->name);
@@ -231,13 +250,14 @@ KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, KilnHash *ke
 
 int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error)
 {
-    return kiln_source_open(s->tree, e, error);
+    return s->blob ? kiln_blob_open(s->engine->options->store, s->blob, NULL, error)
+                   : kiln_source_open(s->tree, e, error);
 }
 
 bool kiln_copy_source_check(KilnCopySource *s, const KilnEntry *e, int original, int dirfd, const char *path,
                             GError **error)
 {
-    if (!e->has_digest || !kiln_source_may_have_changed(s->tree, original))
+    if (s->blob || !e->has_digest || !kiln_source_may_have_changed(s->tree, original))
         return true;
     int fd = dirfd < 0 ? original : kiln_open_beneath(dirfd, path, O_RDONLY);
     uint8_t digest[KILN_SHA256_SIZE];
@@ -249,4 +269,55 @@ bool kiln_copy_source_check(KilnCopySource *s, const KilnEntry *e, int original,
     g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "\"%s\": %s", e->path,
                 result < 0 ? g_strerror(-result) : "it changed while it was being copied; run the build again");
     return false;
+}
+
+/* --- What was fetched ----------------------------------------------------------------------------------- */
+
+static KilnCopySource *fetched_new(KilnEngine *e, KilnStep *step, const char *name, GError **error)
+{
+    KilnCopySource *s = g_new0(KilnCopySource, 1);
+    s->engine = e;
+    s->step = step;
+    s->items = g_ptr_array_new_with_free_func(item_free);
+    KilnCopyItem *item = g_new0(KilnCopyItem, 1);
+    item->name = g_strdup(name);
+    item->path = g_strdup(name);
+    item->entries = kiln_manifest_new();
+    g_ptr_array_add(s->items, item);
+    if (!parse_excludes(s, error))
+        g_clear_pointer(&s, kiln_copy_source_free);
+    return s;
+}
+
+KilnCopySource *kiln_copy_source_new_blob(KilnEngine *e, KilnStep *step, const KilnEntry *entry,
+                                          const char *digest, GError **error)
+{
+    KilnCopySource *s = fetched_new(e, step, entry->path, error);
+    if (!s)
+        return NULL;
+    s->blob = g_strdup(digest);
+    if (!s->excludes || !kiln_ignore_matches(s->excludes, entry->path))
+        kiln_manifest_add_copy(((KilnCopyItem *)s->items->pdata[0])->entries, entry, entry->path);
+    return s;
+}
+
+KilnCopySource *kiln_copy_source_new_directory(KilnEngine *e, KilnStep *step, int fd, GError **error)
+{
+    KilnCopySource *s = fetched_new(e, step, "", error);
+    if (!s) {
+        close(fd);
+        return NULL;
+    }
+    s->tree = kiln_source_new_dir(fd, "what was fetched", NULL, NULL);
+    KilnManifest *entries = ((KilnCopyItem *)s->items->pdata[0])->entries;
+    if (!kiln_source_list(s->tree, "", false, entries, error)) {
+        kiln_copy_source_free(s);
+        return NULL;
+    }
+    for (guint i = kiln_manifest_length(entries); s->excludes && i-- > 0;) {
+        const char *path = kiln_manifest_get(entries, i)->path;
+        if (*path && kiln_ignore_matches(s->excludes, path))
+            kiln_manifest_remove(entries, i);
+    }
+    return s;
 }

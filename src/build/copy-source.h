@@ -2,6 +2,7 @@
  * digested for the key; a stage's or image's tree only when the copy is executed. */
 #pragma once
 
+#include "build/add-remote.h"
 #include "build/engine.h"
 
 typedef struct {
@@ -9,6 +10,7 @@ typedef struct {
     char *path; /* resolved, in the source */
     const KilnPlace *place;
     KilnManifest *entries; /* at path and below, sorted; empty if all of it is excluded */
+    KilnAddRemote *remote; /* is fetched, and has no entries yet; or NULL */
 } KilnCopyItem;
 
 typedef struct KilnCopySource KilnCopySource;
@@ -23,3 +25,9 @@ int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error)
  * original may have changed since. dirfd -1: the original itself is checked. */
 bool kiln_copy_source_check(KilnCopySource *s, const KilnEntry *e, int original, int dirfd, const char *path,
                             GError **error);
+
+/* What ADD has fetched, as a source of one item: a blob of the store, whose entry has the file's name for its
+ * path; or all that is in a directory (the fd is taken over). */
+KilnCopySource *kiln_copy_source_new_blob(KilnEngine *e, KilnStep *step, const KilnEntry *entry,
+                                          const char *digest, GError **error);
+KilnCopySource *kiln_copy_source_new_directory(KilnEngine *e, KilnStep *step, int fd, GError **error);

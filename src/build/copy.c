@@ -16,6 +16,8 @@ typedef struct {
     KilnEngine *engine;
     KilnStep *step;
     KilnCopySource *source;
+    KilnWork *work;
+    bool unpack; /* files of the source that are archives */
     KilnView *below;
     KilnLayerWriter *writer;
     int upperfd;
@@ -210,7 +212,7 @@ static bool copy_tree(Copy *c, const KilnCopyItem *item, GError **error)
     return true;
 }
 
-/* --- ADD of a local archive ----------------------------------------------------------------------------- */
+/* --- ADD of an archive ----------------------------------------------------------------------------- */
 
 typedef struct {
     int fd;
@@ -271,7 +273,7 @@ static bool add_archive(Copy *c, const KilnCopyItem *item, bool *was_archive, GE
 {
     const KilnEntry *e = kiln_manifest_get(item->entries, 0);
     *was_archive = false;
-    if (!c->step->add || e->type != KILN_TYPE_FILE || c->step->from.kind != KILN_ORIGIN_CONTEXT)
+    if (!c->unpack || e->type != KILN_TYPE_FILE || c->step->from.kind != KILN_ORIGIN_CONTEXT)
         return true;
     int fd = kiln_copy_source_open(c->source, e, error);
     if (fd < 0)
@@ -306,6 +308,20 @@ static bool copy_item(Copy *c, const KilnCopyItem *item, GError **error)
     return path && put_entry(c, top, path, error);
 }
 
+/* A source that is fetched is copied like one of a context that holds nothing else. */
+static bool copy_remote(Copy *c, const KilnCopyItem *item, GError **error)
+{
+    Copy own = *c;
+    own.source = kiln_add_remote_fetch(item->remote, c->engine, c->step, c->work, error);
+    own.unpack = c->step->unpack_fetched && kiln_add_remote_is_file(item->remote);
+    GPtrArray *items = own.source ? kiln_copy_source_items(own.source, error) : NULL;
+    bool ok = items != NULL;
+    for (guint i = 0; ok && i < items->len; i++)
+        ok = copy_item(&own, items->pdata[i], error);
+    g_clear_pointer(&own.source, kiln_copy_source_free);
+    return ok;
+}
+
 static bool copy_inline(Copy *c, const KilnInline *in, GError **error)
 {
     g_autofree char *path = file_destination(c, in->name, error);
@@ -335,7 +351,7 @@ static bool copy_all(Copy *c, GError **error)
     guint n_inlines = c->step->inlines ? c->step->inlines->len : 0;
     for (guint i = 0; i < items->len; i++) {
         const KilnCopyItem *item = items->pdata[i];
-        if (!copy_item(c, item, error)) {
+        if (!(item->remote ? copy_remote : copy_item)(c, item, error)) {
             kiln_step_prefix_error(c->step, item->place, error);
             return false;
         }
@@ -362,13 +378,14 @@ static bool set_owner(Copy *c, GError **error)
 static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
                              int upperfd, KilnTask *task, GError **error)
 {
-    (void)work;
     (void)task;
     /* --link: a layer that would be the same on any other image, so nothing of this one shows in it. */
     g_autoptr(KilnView) below = kiln_step_view(e, step->link ? NULL : step->parent, error);
     if (!below)
         return NULL;
     Copy c = {.engine = e, .step = step, .source = prepared, .below = below, .upperfd = upperfd};
+    c.work = work;
+    c.unpack = step->add;
     c.now = e->options->epoch >= 0 ? e->options->epoch : g_get_real_time() / G_USEC_PER_SEC;
     if (!set_owner(&c, error))
         return NULL;

@@ -1,6 +1,7 @@
 /* The operation "build": definition, plan, steps, tags, archive. */
 #include "build/build.h"
 #include "builder/definition.h"
+#include "builder/fetch.h"
 #include "builder/output.h"
 
 #include <string.h>
@@ -44,6 +45,8 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
     json_object *request = b->op->request;
     const char *jobs = kiln_request_text(request, "jobs");
     g_autoptr(GHashTable) agents = read_agents(request);
+    g_autoptr(KilnFetch) fetch = kiln_fetch_new(b->op);
+    const KilnFetcher fetcher = kiln_fetch_fetcher(fetch);
     KilnBuildOptions options = {
         .store = b->op->store,
         .run = b->op->run,
@@ -55,6 +58,7 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
         .secret = kiln_secrets_get,
         .secret_data = b->op->secrets,
         .agents = agents,
+        .fetcher = &fetcher,
         .jobs = jobs ? (guint)g_ascii_strtoull(jobs, NULL, 10) : 0,
         .no_cache = kiln_request_flag(request, "no_cache"),
         .record = !b->output.path, /* of an image in an archive only the layers are kept, as the cache */

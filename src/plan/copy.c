@@ -27,43 +27,9 @@ static bool valid_chmod(const char *text)
     return *clauses != NULL;
 }
 
-static bool is_git(const char *source)
-{
-    if (g_str_has_prefix(source, "git://") || g_str_has_prefix(source, "ssh://"))
-        return true;
-    /* user@host:path */
-    gsize user = strspn(source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-    if (user == 0 || source[user] != '@')
-        return false;
-    const char *host = source + user + 1;
-    gsize length = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
-    return length > 0 && host[length] == ':';
-}
-
-static bool is_remote(const char *source)
-{
-    return g_str_has_prefix(source, "http://") || g_str_has_prefix(source, "https://") ||
-           is_git(source);
-}
-
-static bool check_source(const KilnSite *site, const char *source, const KilnPlace *place,
-                         GError **error)
-{
-    if (!is_remote(source))
-        return true;
-    if (site->instruction->kind == KILN_INST_COPY)
-        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, place,
-                              "COPY cannot fetch \"%s\"; use ADD, or RUN with curl or git", source);
-    return kiln_site_fail(
-        site, error, KILN_PLAN_ERROR_UNSUPPORTED, place,
-        "ADD of %s (\"%s\") is not supported by this version of kiln; fetch it in a "
-        "RUN, or before the build into the context",
-        is_git(source) ? "a git repository" : "a URL", source);
-}
-
 /* Sources, the bodies of heredocs, and the destination as expanded. */
 typedef struct {
-    GPtrArray *sources;
+    GPtrArray *sources, *remotes;
     GArray *places, *inlines;
     char *dest;
 } Files;
@@ -93,8 +59,10 @@ static bool read_files(const KilnSite *site, Files *files, GError **error)
         }
         g_ptr_array_add(files->sources, source);
         g_array_append_val(files->places, *place);
-        if (!check_source(site, source, place, error))
+        KilnRemoteSource *remote;
+        if (!kiln_remote_source_read(site, source, place, &remote, error))
             return false;
+        g_ptr_array_add(files->remotes, remote);
     }
     files->dest = kiln_site_argument(site, i->args->len - 1, error);
     return files->dest != NULL;
@@ -157,19 +125,32 @@ static bool read_flags(const KilnSite *site, KilnStep *step, GError **error)
             "%s --chmod=%s: invalid mode; give an octal number from 0 to 07777, or "
             "a symbolic mode such as u=rwX,go=rX",
             step->keyword, step->chmod);
-    g_autofree char *checksum = NULL;
-    if (!flag_word(site, "checksum", &checksum, error))
-        return false;
-    if (checksum)
-        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT,
-                              kiln_site_flag(site, "checksum"),
-                              "%s --checksum is for one URL or git source", step->keyword);
     /* with --chmod it stands on what is there, as in BuildKit (dockerfile2llb/convert_copy.go) */
     step->link = kiln_instruction_flag_on(i, "link") && !step->chmod;
     step->parents = kiln_instruction_flag_on(i, "parents");
     step->add = i->kind == KILN_INST_ADD &&
                 (!kiln_instruction_flag(i, "unpack") || kiln_instruction_flag_on(i, "unpack"));
+    step->unpack_fetched = i->kind == KILN_INST_ADD && kiln_instruction_flag_on(i, "unpack");
     return read_excludes(site, step, error);
+}
+
+/* What is said of the sources that are fetched. */
+static bool finish_remotes(const KilnSite *site, KilnStep *step, GError **error)
+{
+    g_autofree char *checksum = NULL;
+    if (!flag_word(site, "checksum", &checksum, error))
+        return false;
+    if (checksum && (step->remotes->len != 1 || !step->remotes->pdata[0] || step->inlines->len > 0))
+        return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_flag(site, "checksum"),
+                              "%s --checksum is for one URL or git source", step->keyword);
+    for (guint n = 0; n < step->remotes->len; n++) {
+        KilnRemoteSource *r = step->remotes->pdata[n];
+        if (r && (!kiln_remote_source_flags(site, r, checksum, error) ||
+                  !kiln_remote_source_name(site, r, step->sources[n], step->dest,
+                                           &g_array_index(step->source_places, KilnPlace, n), error)))
+            return false;
+    }
+    return true;
 }
 
 static char *created_by(const KilnStep *step, const char *dest)
@@ -210,13 +191,18 @@ bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError 
     step->source_places = g_array_new(FALSE, FALSE, sizeof(KilnPlace));
     step->inlines = g_array_new(FALSE, FALSE, sizeof(KilnInline));
     g_autoptr(GPtrArray) sources = g_ptr_array_new();
-    Files files = {sources, step->source_places, step->inlines, NULL};
+    step->remotes = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_remote_source_free);
+    Files files = {sources, step->remotes, step->source_places, step->inlines, NULL};
     bool ok = read_files(site, &files, error);
     g_ptr_array_add(sources, NULL);
     step->sources = (char **)g_ptr_array_steal(sources, NULL);
     if (!ok)
         return false;
     step->dest = destination(s->config, files.dest);
+    if (!finish_remotes(site, step, error)) {
+        g_free(files.dest);
+        return false;
+    }
     g_autofree char *display = kiln_site_display(site, NULL);
     step->name = kiln_stage_step_name(s, site, display);
     step->created_by = created_by(step, files.dest);

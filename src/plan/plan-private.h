@@ -140,6 +140,18 @@ void kiln_mounts_free(GArray *mounts);
 /* copy.c */
 bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error);
 
+/* remote.c */
+/* *out is NULL if the source (expanded) is not to be fetched. An error for COPY of one that is. */
+bool kiln_remote_source_read(const KilnSite *site, const char *source, const KilnPlace *place,
+                             KilnRemoteSource **out, GError **error);
+/* --checksum (as expanded, or NULL) and --keep-git-dir. */
+bool kiln_remote_source_flags(const KilnSite *site, KilnRemoteSource *r, const char *checksum,
+                              GError **error);
+/* Gives the file of a URL a name, if the destination (as in KilnStep) does not need one of the URL. */
+bool kiln_remote_source_name(const KilnSite *site, KilnRemoteSource *r, const char *source,
+                             const char *dest, const KilnPlace *place, GError **error);
+void kiln_remote_source_free(KilnRemoteSource *r);
+
 /* mounts.c */
 /* The mounts of a RUN; *mounts is NULL if there are none. Steps they read are added to `needs`. */
 bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GArray **mounts,

@@ -8,6 +8,7 @@
 
 #include "dockerfile/dockerfile.h"
 #include "image/config.h"
+#include "remote/git-reference.h"
 
 #define KILN_PLAN_ERROR (kiln_plan_error_quark())
 GQuark kiln_plan_error_quark(void);
@@ -44,6 +45,14 @@ typedef struct {
     char *name;    /* destination name of an inline file, from a heredoc in COPY or ADD */
     char *content; /* expanded if the heredoc says so */
 } KilnInline;
+
+/* A source of ADD that is fetched: a git repository, or else the URL as it is written. */
+typedef struct {
+    KilnGitReference *git; /* or NULL */
+    bool keep_git_dir;     /* git: by flag or by the source */
+    char *name;            /* URL: what the file is called in a directory */
+    char *checksum;        /* URL: "sha256:…", also sha384 and sha512; or NULL. That of git is in `git` */
+} KilnRemoteSource;
 
 /* RUN --mount. The values are expanded and checked; paths are absolute in the rootfs. */
 typedef enum {
@@ -102,10 +111,12 @@ struct KilnStep {
     bool insecure;    /* --security=insecure, which was allowed */
 
     /* KILN_STEP_COPY */
-    bool add;          /* ADD: local archives are unpacked (not with --unpack=false), URLs fetched */
+    bool add;          /* ADD: local archives are unpacked (not with --unpack=false) */
+    bool unpack_fetched; /* ADD --unpack: archives of URLs too */
     KilnOrigin from;
     char **sources;    /* expanded, as written otherwise */
     GArray *source_places; /* KilnPlace, one for each source */
+    GPtrArray *remotes; /* KilnRemoteSource*, one for each source, NULL for one that is not fetched */
     char *dest;        /* absolute in the rootfs; ends in "/" if it was written so, or is "." or ".." */
     char *chown;       /* expanded, or NULL */
     char *chmod;       /* expanded, or NULL: "755", "0644", "u+x" */

@@ -56,6 +56,7 @@ void kiln_step_free(KilnStep *s)
     g_strfreev(s->sources);
     if (s->source_places)
         g_array_unref(s->source_places);
+    g_clear_pointer(&s->remotes, g_ptr_array_unref);
     g_free(s->dest);
     g_free(s->chown);
     g_free(s->chmod);

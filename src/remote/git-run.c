@@ -178,7 +178,8 @@ static char *essence(const char *words)
     GString *text = g_string_new(NULL);
     for (char **line = lines; *line; line++) {
         bool matters = g_str_has_prefix(*line, "fatal: ") || g_str_has_prefix(*line, "error: ") ||
-                       g_str_has_prefix(*line, "remote: ");
+                       g_str_has_prefix(*line, "remote: ") ||
+                       g_str_has_prefix(*line, "ssh: ");
         if (matters && text->len < 400) {
             g_string_append_printf(text, "%s%s", text->len ? "; " : "", strchr(*line, ' ') + 1);
         }

@@ -288,6 +288,38 @@ static void test_copy_heredoc(void)
     g_assert_cmpstr(copy->created_by, ==, "COPY file <<one <<two /d/ # buildkit");
 }
 
+#define SHA256 "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_add_remote(void)
+{
+    g_auto(Fixture) f = {0};
+    fixture_good(&f, "FROM scratch\nARG V=1.2\n"
+                     "ADD --unpack https://x/dir/a%20b-$V.tar?q#f here git@h:r.git#main:d /w/\n"
+                     "ADD --checksum=" SHA256 " http://x/ /file\n"
+                     "ADD --keep-git-dir --checksum=abcd https://x/y.git?submodules=0 /src\n");
+    const KilnStep *mixed = step(&f, 0), *file = step(&f, 1), *git = step(&f, 2);
+    g_assert_cmpuint(mixed->remotes->len, ==, 3);
+    const KilnRemoteSource *url = mixed->remotes->pdata[0], *repository = mixed->remotes->pdata[2];
+    g_assert_cmpstr(mixed->sources[0], ==, "https://x/dir/a%20b-1.2.tar?q#f");
+    g_assert_cmpstr(url->name, ==, "a b-1.2.tar");
+    g_assert_true(mixed->add && mixed->unpack_fetched);
+    g_assert_null(mixed->remotes->pdata[1]);
+    g_assert_cmpstr(repository->git->remote, ==, "git@h:r.git");
+    g_assert_cmpstr(repository->git->subdir, ==, "d");
+    g_assert_false(repository->keep_git_dir);
+
+    const KilnRemoteSource *named = file->remotes->pdata[0];
+    g_assert_cmpstr(named->checksum, ==, SHA256);
+    g_assert_cmpstr(named->name, ==, "__unnamed__");
+    g_assert_false(file->unpack_fetched);
+
+    const KilnRemoteSource *kept = git->remotes->pdata[0];
+    g_assert_true(kept->keep_git_dir);
+    g_assert_cmpstr(kept->git->checksum, ==, "abcd");
+    g_assert_cmpint(kept->git->submodules, ==, KILN_GIT_NO);
+    g_assert_null(kept->checksum);
+}
+
 static void test_copy_refused(void)
 {
     static const struct {
@@ -299,10 +331,21 @@ static void test_copy_refused(void)
         {"COPY --chmod=17777 a b", KILN_PLAN_ERROR_ARGUMENT, "invalid mode"},
         {"COPY --chmod=u~x a b", KILN_PLAN_ERROR_ARGUMENT, "invalid mode"},
         {"COPY http://x/y z", KILN_PLAN_ERROR_ARGUMENT, "Dockerfile:2:6: COPY cannot fetch"},
+        {"ADD https://x/ z/", KILN_PLAN_ERROR_ARGUMENT, "no file name"},
+        {"ADD https:///y z", KILN_PLAN_ERROR_ARGUMENT, "not a valid URL"},
+        {"ADD https://x/%zz z", KILN_PLAN_ERROR_ARGUMENT, "not a valid URL"},
+        {"ADD https://x/a%0ab z", KILN_PLAN_ERROR_ARGUMENT, "cannot be called"},
+        {"ADD --checksum=md5:aa https://x/y z", KILN_PLAN_ERROR_ARGUMENT, "sha256:"},
+        {"ADD --checksum=sha256:AA https://x/y z", KILN_PLAN_ERROR_ARGUMENT, "64 lower-case"},
+        {"ADD --checksum=" SHA256 " https://x/y https://x/z d/", KILN_PLAN_ERROR_ARGUMENT,
+         "one URL or git source"},
+        {"ADD --checksum=" SHA256 " y z", KILN_PLAN_ERROR_ARGUMENT, "one URL or git source"},
+        {"ADD --checksum=" SHA256 " https://x/y.git z", KILN_PLAN_ERROR_ARGUMENT, "it is a commit"},
+        {"ADD --checksum=aa https://x/y.git?checksum=bb z", KILN_PLAN_ERROR_ARGUMENT, "contradicts"},
+        {"ADD --keep-git-dir https://x/y.git?keep-git-dir=0 z", KILN_PLAN_ERROR_ARGUMENT, "contradicts"},
+        {"ADD git@host:repo#-x z", KILN_PLAN_ERROR_ARGUMENT, "cannot be a git ref"},
+        {"ADD https://x/y.git?what=1 z", KILN_PLAN_ERROR_ARGUMENT, "unexpected query"},
         {"COPY git@host:repo z", KILN_PLAN_ERROR_ARGUMENT, "COPY cannot fetch"},
-        {"ADD https://x/y z", KILN_PLAN_ERROR_UNSUPPORTED, "ADD of a URL"},
-        {"ADD git@host:repo z", KILN_PLAN_ERROR_UNSUPPORTED, "ADD of a git repository"},
-        {"ADD ssh://host/repo z", KILN_PLAN_ERROR_UNSUPPORTED, "ADD of a git repository"},
         {"ADD --checksum=sha256:00 a z", KILN_PLAN_ERROR_ARGUMENT, "--checksum is for one URL"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
@@ -403,6 +446,7 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/steps/copy", test_copy);
     g_test_add_func("/plan/steps/copy-heredoc", test_copy_heredoc);
     g_test_add_func("/plan/steps/copy-refused", test_copy_refused);
+    g_test_add_func("/plan/steps/add-remote", test_add_remote);
     g_test_add_func("/plan/steps/workdir", test_workdir);
     g_test_add_func("/plan/steps/onbuild-image", test_onbuild_image);
     g_test_add_func("/plan/steps/onbuild-stage", test_onbuild_stage);

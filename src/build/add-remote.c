@@ -1,0 +1,139 @@
+#include "build/add-remote.h"
+#include "build/copy-source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of a file that was downloaded: BuildKit's source/http. */
+enum { FILE_MODE = 0600, NO_TIME = 0 };
+
+struct KilnAddRemote {
+    const KilnStep *step;
+    const KilnRemoteSource *source;
+    const char *url;
+    guint number;         /* of the source */
+    KilnUrlRecord record; /* of a URL, once it is known */
+    KilnGitCommit commit; /* of a repository */
+};
+
+bool kiln_step_fetches(const KilnStep *step, guint source)
+{
+    return step->remotes && source < step->remotes->len && step->remotes->pdata[source];
+}
+
+void kiln_add_remote_free(KilnAddRemote *r)
+{
+    kiln_url_clear(&r->record);
+    kiln_git_commit_clear(&r->commit);
+    g_free(r);
+}
+
+bool kiln_add_remote_is_file(const KilnAddRemote *r)
+{
+    return !r->source->git;
+}
+
+KilnAddRemote *kiln_add_remote_new(KilnEngine *e, const KilnStep *step, guint source, GError **error)
+{
+    const KilnFetcher *fetcher = e->options->fetcher;
+    if (!fetcher) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED, "nothing can be fetched here");
+        return NULL;
+    }
+    KilnAddRemote *r = g_new0(KilnAddRemote, 1);
+    r->step = step;
+    r->source = step->remotes->pdata[source];
+    r->url = step->sources[source];
+    r->number = source;
+    r->record.modified = -1;
+    bool ok = true;
+    if (r->source->git)
+        ok = fetcher->git_commit(fetcher->data, r->source->git, &r->commit, error);
+    else if (!r->source->checksum)
+        ok = fetcher->url(fetcher->data, r->url, NULL, &r->record, error);
+    if (!ok)
+        g_clear_pointer(&r, kiln_add_remote_free);
+    return r;
+}
+
+static void feed_git(const KilnAddRemote *r, KilnHash *key)
+{
+    const KilnRemoteSource *s = r->source;
+    bool keep = s->keep_git_dir && !s->git->subdir;
+    const uint8_t how[] = {keep, s->git->submodules != KILN_GIT_NO, s->git->mtime_commit};
+    kiln_hash_string(key, "git");
+    kiln_hash_string(key, keep ? r->commit.object : r->commit.commit);
+    kiln_hash_string(key, keep ? r->commit.ref : NULL); /* .git says what it is called */
+    kiln_hash_string(key, keep ? s->git->remote : NULL);
+    kiln_hash_string(key, s->git->subdir);
+    kiln_hash_update(key, how, sizeof how);
+}
+
+/* A checksum stands for the content; then the time is whatever the server says when it is fetched. */
+static void feed_url(const KilnAddRemote *r, KilnHash *key)
+{
+    const KilnRemoteSource *s = r->source;
+    const uint8_t unpack = r->step->unpack_fetched;
+    kiln_hash_string(key, "url");
+    kiln_hash_string(key, s->name);
+    kiln_hash_string(key, s->checksum ? s->checksum : r->record.digest);
+    kiln_hash_update(key, &r->record.modified, sizeof r->record.modified);
+    kiln_hash_update(key, &unpack, sizeof unpack);
+}
+
+void kiln_add_remote_feed(const KilnAddRemote *r, KilnHash *key)
+{
+    if (r->source->git)
+        feed_git(r, key);
+    else
+        feed_url(r, key);
+    for (char *const *p = r->step->excludes; p && *p; p++)
+        kiln_hash_string(key, *p);
+    kiln_hash_string(key, NULL); /* ends the list */
+}
+
+static KilnCopySource *fetch_tree(KilnAddRemote *r, KilnEngine *e, KilnStep *step, KilnWork *work,
+                                  GError **error)
+{
+    const KilnFetcher *fetcher = e->options->fetcher;
+    g_autofree char *name = g_strdup_printf("git-%u", r->number);
+    g_autofree char *path = fetcher->git_tree(fetcher->data, r->source->git, &r->commit,
+                                              r->source->keep_git_dir, work, name, error);
+    if (!path)
+        return NULL;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "%s: %s", path, g_strerror(errno));
+        return NULL;
+    }
+    return kiln_copy_source_new_directory(e, step, fd, error);
+}
+
+static KilnCopySource *fetch_file(KilnAddRemote *r, KilnEngine *e, KilnStep *step, GError **error)
+{
+    const KilnFetcher *fetcher = e->options->fetcher;
+    KilnStore *store = e->options->store;
+    guint64 size;
+    if (!r->record.digest &&
+        !fetcher->url(fetcher->data, r->url, r->source->checksum, &r->record, error))
+        return NULL;
+    int fd = kiln_blob_open(store, r->record.digest, &size, error);
+    if (fd < 0)
+        return NULL;
+    close(fd);
+    KilnEntry entry = {.path = r->source->name,
+                       .type = KILN_TYPE_FILE,
+                       .mode = FILE_MODE,
+                       .size = size,
+                       .mtime = r->record.modified >= 0 ? r->record.modified : NO_TIME};
+    entry.has_digest = kiln_digest_parse(r->record.digest, entry.digest);
+    return kiln_copy_source_new_blob(e, step, &entry, r->record.digest, error);
+}
+
+KilnCopySource *kiln_add_remote_fetch(KilnAddRemote *r, KilnEngine *e, KilnStep *step, KilnWork *work,
+                                      GError **error)
+{
+    return r->source->git ? fetch_tree(r, e, step, work, error) : fetch_file(r, e, step, error);
+}
