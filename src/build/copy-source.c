@@ -310,14 +310,10 @@ KilnCopySource *kiln_copy_source_new_directory(KilnEngine *e, KilnStep *step, in
     }
     s->tree = kiln_source_new_dir(fd, "what was fetched", NULL, NULL);
     KilnManifest *entries = ((KilnCopyItem *)s->items->pdata[0])->entries;
-    if (!kiln_source_list(s->tree, "", false, entries, error)) {
+    const KilnSourceFilter filter = {.base = "", .ignores = {s->excludes}};
+    if (!kiln_source_list_wanted(s->tree, "", &filter, false, entries, error)) {
         kiln_copy_source_free(s);
         return NULL;
-    }
-    for (guint i = kiln_manifest_length(entries); s->excludes && i-- > 0;) {
-        const char *path = kiln_manifest_get(entries, i)->path;
-        if (*path && kiln_ignore_matches(s->excludes, path))
-            kiln_manifest_remove(entries, i);
     }
     return s;
 }

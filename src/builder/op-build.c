@@ -1,7 +1,6 @@
 /* The operation "build": definition, plan, steps, tags, archive. */
 #include "build/build.h"
 #include "builder/definition.h"
-#include "builder/fetch.h"
 #include "builder/output.h"
 
 #include <string.h>
@@ -45,8 +44,7 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
     json_object *request = b->op->request;
     const char *jobs = kiln_request_text(request, "jobs");
     g_autoptr(GHashTable) agents = read_agents(request);
-    g_autoptr(KilnFetch) fetch = kiln_fetch_new(b->op);
-    const KilnFetcher fetcher = kiln_fetch_fetcher(fetch);
+    const KilnFetcher fetcher = kiln_fetch_fetcher(b->definition->fetch);
     KilnBuildOptions options = {
         .store = b->op->store,
         .run = b->op->run,

@@ -91,7 +91,7 @@ KilnRemoteProcess *kiln_remote_process_start(const char *program, json_object *m
     if (!program || !argv) {
         send_failure(wire, id,
                      program ? "the builder asked for kiln-remote without arguments"
-                             : "kiln-remote, which speaks to registries, is not installed "
+                             : "kiln-remote, which speaks to registries and other servers, is not installed "
                                "(\"kiln doctor\" shows where it is looked for)");
         return NULL;
     }
