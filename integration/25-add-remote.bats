@@ -163,6 +163,22 @@ head_of() {
     [ "$(cat "$root/x")" = new ]
 }
 
+@test "kiln plan asks no server: it says what it remembers" {
+    fresh_store ranged
+    dir=$(workdir ranged)
+    commit=$(head_of main)
+    built ranged "ADD $WEB/file.txt /x" "ADD $GIT/repo.git#$commit /y" >/dev/null
+    before=$(wc -l <"$LOG")
+    run as ranged kiln plan -f "$dir/Dockerfile" "$dir/context"
+    [ "$status" -eq 0 ]
+    [ "$(grep -ci 'cached' <<<"$output")" -ge 2 ]
+    printf 'FROM scratch\nADD %s/never.txt /x\n' "$WEB" >"$dir/Dockerfile"
+    run as ranged kiln plan -f "$dir/Dockerfile" "$dir/context"
+    [ "$status" -eq 0 ]
+    [[ $output != *[Cc]ached* && $output != *rror* ]]
+    [ "$(wc -l <"$LOG")" -eq "$before" ]
+}
+
 @test "a server that sends ETags but forgets them: the answer is broken off, the step is cached" {
     fresh_store ranged
     built ranged "ADD $WEB/forgetful /x" >/dev/null

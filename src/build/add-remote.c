@@ -35,24 +35,56 @@ bool kiln_add_remote_is_file(const KilnAddRemote *r)
     return !r->source->git;
 }
 
-KilnAddRemote *kiln_add_remote_new(KilnEngine *e, const KilnStep *step, guint source, GError **error)
+/* What is known without a fetcher. */
+static bool recall(KilnEngine *e, KilnAddRemote *r)
 {
-    const KilnFetcher *fetcher = e->options->fetcher;
-    if (!fetcher) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED, "nothing can be fetched here");
-        return NULL;
-    }
+    const KilnRemoteSource *s = r->source;
+    if (!s->git)
+        return s->checksum || kiln_url_lookup(e->options->store, r->url, &r->record);
+    const char *commit = s->git->fetch_by_commit ? s->git->checksum : s->git->ref;
+    if (!commit || !kiln_git_is_commit(commit) || (s->keep_git_dir && s->git->fetch_by_commit))
+        return false;
+    r->commit.commit = g_strdup(commit);
+    r->commit.object = g_strdup(commit);
+    return true;
+}
+
+static bool ask(const KilnFetcher *fetcher, KilnAddRemote *r, GError **error)
+{
+    if (r->source->git)
+        return fetcher->git_commit(fetcher->data, r->source->git, &r->commit, error);
+    return r->source->checksum || fetcher->url(fetcher->data, r->url, NULL, &r->record, error);
+}
+
+static KilnAddRemote *remote_new(const KilnStep *step, guint source)
+{
     KilnAddRemote *r = g_new0(KilnAddRemote, 1);
     r->step = step;
     r->source = step->remotes->pdata[source];
     r->url = step->sources[source];
     r->number = source;
     r->record.modified = -1;
-    bool ok = true;
-    if (r->source->git)
-        ok = fetcher->git_commit(fetcher->data, r->source->git, &r->commit, error);
-    else if (!r->source->checksum)
-        ok = fetcher->url(fetcher->data, r->url, NULL, &r->record, error);
+    return r;
+}
+
+bool kiln_step_must_ask(KilnEngine *e, const KilnStep *step)
+{
+    bool known = true;
+    for (guint i = 0; step->remotes && i < step->remotes->len && known; i++) {
+        KilnAddRemote *r = step->remotes->pdata[i] ? remote_new(step, i) : NULL;
+        known = !r || recall(e, r);
+        g_clear_pointer(&r, kiln_add_remote_free);
+    }
+    return !known;
+}
+
+KilnAddRemote *kiln_add_remote_new(KilnEngine *e, const KilnStep *step, guint source, GError **error)
+{
+    const KilnFetcher *fetcher = e->options->fetcher;
+    KilnAddRemote *r = remote_new(step, source);
+    bool ok = fetcher ? ask(fetcher, r, error) : recall(e, r);
+    if (!ok && !fetcher)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED, "nothing can be fetched here");
     if (!ok)
         g_clear_pointer(&r, kiln_add_remote_free);
     return r;
@@ -135,5 +167,9 @@ static KilnCopySource *fetch_file(KilnAddRemote *r, KilnEngine *e, KilnStep *ste
 KilnCopySource *kiln_add_remote_fetch(KilnAddRemote *r, KilnEngine *e, KilnStep *step, KilnWork *work,
                                       GError **error)
 {
+    if (!e->options->fetcher) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED, "nothing can be fetched here");
+        return NULL;
+    }
     return r->source->git ? fetch_tree(r, e, step, work, error) : fetch_file(r, e, step, error);
 }

@@ -9,7 +9,12 @@ typedef struct KilnAddRemote KilnAddRemote;
 /* Whether the step's source of this number is one. */
 bool kiln_step_fetches(const KilnStep *step, guint source);
 
-/* Asks what the source is now, unless a checksum says it: then nothing is asked. NULL on error. */
+/* Whether a server must be asked before the step has a key; otherwise a checksum, a commit or what the store
+ * remembers of the URL is enough. */
+bool kiln_step_must_ask(KilnEngine *e, const KilnStep *step);
+
+/* Asks what the source is now, unless a checksum says it: then nothing is asked. Without a fetcher what is
+ * known is believed. NULL on error. */
 KilnAddRemote *kiln_add_remote_new(KilnEngine *e, const KilnStep *step, guint source, GError **error);
 void kiln_add_remote_free(KilnAddRemote *r);
 

@@ -67,7 +67,8 @@ typedef struct {
 } KilnForesight;
 
 /* Looks ahead: a KilnForesight for each step of the plan, by index. The store may be NULL (then there are no keys),
- * or one for reading; `run` and `emitter` are not used. Nothing is executed, fetched or written. g_array_unref(). */
+ * or one for reading; `run`, `fetcher` and `emitter` are not used. Nothing is
+ * executed, fetched or written: of ADD's URLs it is believed what the store remembers. g_array_unref(). */
 GArray *kiln_build_foresee(const KilnBuildOptions *options);
 
 /* Runs the plan; the image that is recorded has no name yet. Steps that were done before a failure stay

@@ -1,4 +1,5 @@
 /* Looking ahead: the keys of a plan's steps, made as a build makes them, and what the records say of them. */
+#include "build/add-remote.h"
 #include "build/engine.h"
 
 static void foresight_clear(gpointer data)
@@ -50,6 +51,8 @@ static void foresee_layer(KilnEngine *e, KilnStep *step, KilnState *state, KilnF
     f->verdict = KILN_FORESEEN_MISS;
     if (!o->store)
         return; /* whose owners are part of a key */
+    if (kiln_step_must_ask(e, step))
+        return; /* a server decides, and none is asked here */
     if (!kiln_step_key(e, step, state, &prepared, &error)) {
         f->verdict = KILN_FORESEEN_ERROR;
         f->problem = g_strdup(error->message);
