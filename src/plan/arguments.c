@@ -7,6 +7,10 @@
 static const char *const proxies[] = {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
                                       "ALL_PROXY"};
 
+/* Read by BuildKit itself: they are declared, and never in the environment. */
+static const char *const no_variables[] = {"BUILDKIT_SBOM_SCAN_CONTEXT",
+                                           "BUILDKIT_SBOM_SCAN_STAGE", NULL};
+
 static void read_list(GHashTable *table, const char *const *list)
 {
     for (; list && *list; list++) {
@@ -34,7 +38,7 @@ char **kiln_planner_proxies(const KilnPlanner *p)
         const char *value = g_hash_table_lookup(p->build_args, lower);
         if (!value)
             value = g_hash_table_lookup(p->build_args, proxies[i]);
-        if (!value)
+        if (!value || !*value)
             continue;
         g_ptr_array_add(list, g_strconcat(proxies[i], "=", value, NULL));
         g_ptr_array_add(list, g_strconcat(lower, "=", value, NULL));
@@ -129,7 +133,7 @@ bool kiln_stage_arg(KilnPlanner *p, const KilnSite *site, GError **error)
         }
         if (!value)
             value = g_strdup(kiln_scope_get(p->globals, name));
-        if (value)
+        if (value && !g_strv_contains(no_variables, name))
             kiln_scope_set(site->scope, name, value);
         kiln_scope_declare(site->scope, name, value);
         g_string_append_printf(created_by, " %s%s%s", name, value ? "=" : "", value ? value : "");

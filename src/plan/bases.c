@@ -1,7 +1,6 @@
 /* What stages stand on: images, build contexts, scratch and other stages. */
 #include <string.h>
 
-#include "dockerfile/suggest.h"
 #include "plan/plan-private.h"
 #include "remote/reference.h"
 
@@ -26,26 +25,6 @@ void kiln_base_free(KilnBase *b)
     g_free(b);
 }
 
-/* A name that is neither an image nor a stage is often that of a stage, misspelt. */
-static void suggest_stage(const KilnPlanner *p, const char *name, GError **problem)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    for (guint i = 0; i < p->stages->len; i++) {
-        const KilnStage *s = g_ptr_array_index(p->stages, i);
-        if (s->name)
-            g_ptr_array_add(names, s->name);
-    }
-    g_ptr_array_add(names, NULL);
-    g_autofree char *lower = g_ascii_strdown(name, -1);
-    const char *near = kiln_suggest(lower, (const char *const *)names->pdata, false);
-    if (!near)
-        return;
-    GError *longer = g_error_new((*problem)->domain, (*problem)->code, "%s (did you mean the stage %s?)",
-                                 (*problem)->message, near);
-    g_error_free(*problem);
-    *problem = longer;
-}
-
 static KilnBase *resolve(KilnPlanner *p, const KilnSite *site, const char *name,
                          const char *context, const KilnPlatform *platform, GError **error)
 {
@@ -66,7 +45,7 @@ static KilnBase *resolve(KilnPlanner *p, const KilnSite *site, const char *name,
         p->options->resolve(context ? context : name, platform, p->options->resolve_data, &problem);
     if (!resolved) {
         if (!context)
-            suggest_stage(p, name, &problem);
+            kiln_planner_hint(p, name, &problem);
         kiln_site_place_error(site, error, problem, place);
         return NULL;
     }
@@ -204,7 +183,8 @@ static void start_on_base(KilnPlanner *p, KilnStage *s, KilnBase *base)
     if (config) {
         s->config = kiln_config_copy(config);
     } else {
-        s->config = kiln_config_new(s->platform ? s->platform : p->platform);
+        /* FROM --platform does not count for scratch. */
+        s->config = kiln_config_new(p->platform);
         kiln_config_set_string(s->config, "WorkingDir", "/");
     }
     if (!base)
@@ -229,6 +209,11 @@ bool kiln_stage_start(KilnPlanner *p, KilnStage *s, GError **error)
     else
         start_on_base(p, s, base);
     kiln_config_set_list(s->config, "OnBuild", NULL); /* run, in this stage or not at all */
+    const char *workdir = kiln_config_string(s->config, "WorkingDir");
+    if (workdir && *workdir && *workdir != '/') {
+        g_autofree char *absolute = kiln_path_clean("/", workdir);
+        kiln_config_set_string(s->config, "WorkingDir", absolute);
+    }
     if (!kiln_config_env(s->config, "PATH"))
         kiln_config_set_env(s->config, "PATH", DEFAULT_PATH);
     g_auto(GStrv) variables = kiln_config_environ(s->config);

@@ -32,6 +32,7 @@ typedef struct {
     GPtrArray *sources, *remotes;
     GArray *places, *inlines;
     char *dest;
+    GString *written; /* " SOURCE …", for the history */
 } Files;
 
 static bool read_files(const KilnSite *site, Files *files, GError **error)
@@ -53,6 +54,7 @@ static bool read_files(const KilnSite *site, Files *files, GError **error)
         char *source = kiln_site_argument(site, n, error);
         if (!source)
             return false;
+        g_string_append_printf(files->written, " %s", source);
         if (!*source) { /* an empty word is the root, as in BuildKit */
             g_free(source);
             source = g_strdup(".");
@@ -68,7 +70,7 @@ static bool read_files(const KilnSite *site, Files *files, GError **error)
     return files->dest != NULL;
 }
 
-/* Absolute; "/" at the end tells a directory, and stays or is put there for ".", ".." and "". */
+/* Absolute; "/" at the end tells a directory, and stays or is put there for "." and "". */
 static char *destination(const KilnConfig *config, const char *written)
 {
     const char *workdir = kiln_config_string(config, "WorkingDir");
@@ -76,7 +78,7 @@ static char *destination(const KilnConfig *config, const char *written)
     char *path = kiln_path_clean(base, written);
     const char *name = strrchr(written, '/');
     name = name ? name + 1 : written;
-    bool directory = !*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    bool directory = !*name || strcmp(name, ".") == 0;
     if (directory && strcmp(path, "/") != 0) {
         char *slashed = g_strconcat(path, "/", NULL);
         g_free(path);
@@ -153,7 +155,7 @@ static bool finish_remotes(const KilnSite *site, KilnStep *step, GError **error)
     return true;
 }
 
-static char *created_by(const KilnStep *step, const char *dest)
+static char *created_by(const KilnStep *step, const Files *files)
 {
     GString *text = g_string_new(step->keyword);
     if (step->parents)
@@ -162,11 +164,10 @@ static char *created_by(const KilnStep *step, const char *dest)
         g_string_append_printf(text, " --chown=%s", step->chown);
     if (step->chmod)
         g_string_append_printf(text, " --chmod=%s", step->chmod);
-    for (char **source = step->sources; *source; source++)
-        g_string_append_printf(text, " %s", *source);
+    g_string_append(text, files->written->str);
     for (guint i = 0; i < step->inlines->len; i++)
         g_string_append_printf(text, " <<%s", g_array_index(step->inlines, KilnInline, i).name);
-    g_string_append_printf(text, " %s # buildkit", dest);
+    g_string_append_printf(text, " %s # buildkit", files->dest);
     return g_string_free(text, FALSE);
 }
 
@@ -192,7 +193,8 @@ bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError 
     step->inlines = g_array_new(FALSE, FALSE, sizeof(KilnInline));
     g_autoptr(GPtrArray) sources = g_ptr_array_new();
     step->remotes = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_remote_source_free);
-    Files files = {sources, step->remotes, step->source_places, step->inlines, NULL};
+    g_autoptr(GString) written = g_string_new(NULL);
+    Files files = {sources, step->remotes, step->source_places, step->inlines, NULL, written};
     bool ok = read_files(site, &files, error);
     g_ptr_array_add(sources, NULL);
     step->sources = (char **)g_ptr_array_steal(sources, NULL);
@@ -205,7 +207,7 @@ bool kiln_stage_copy(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError 
     }
     g_autofree char *display = kiln_site_display(site, NULL);
     step->name = kiln_stage_step_name(s, site, display);
-    step->created_by = created_by(step, files.dest);
+    step->created_by = created_by(step, &files);
     g_free(files.dest);
     kiln_site_history(site, step, step->created_by);
     s->last = step;

@@ -28,11 +28,6 @@ static bool pairs(const KilnSite *site, GPtrArray *expanded, GError **error)
         if (!text)
             return false;
         g_ptr_array_add(expanded, text);
-        if (i % 2 == 0 && (!*text || strchr(text, '=')))
-            return kiln_site_fail(site, error, KILN_PLAN_ERROR_ARGUMENT, kiln_site_place(site, i),
-                                  "%s: \"%s\" expands to \"%s\", which cannot be a name",
-                                  kiln_instruction_keyword(site->instruction->kind),
-                                  argument(site, i), text);
     }
     return true;
 }
@@ -163,12 +158,15 @@ static bool user(KilnSite *site, GError **error)
     return true;
 }
 
-/* Numbers, and names with or without SIG, with moby's RTMIN+n and RTMAX-n (moby/sys/signal). */
+/* Any number but 0, and names with or without SIG, with moby's RTMIN+n and RTMAX-n
+ * (moby/sys/signal). */
 static bool valid_signal(const char *text)
 {
+    gint64 signed_number;
     guint64 number;
-    if (g_ascii_string_to_unsigned(text, 10, 1, 64, &number, NULL))
-        return true;
+    if (g_ascii_string_to_signed(*text == '+' ? text + 1 : text, 10, G_MININT64, G_MAXINT64,
+                                 &signed_number, NULL))
+        return signed_number != 0 && !g_str_has_prefix(text, "+-");
     g_autofree char *upper = g_ascii_strup(text, -1);
     const char *name = g_str_has_prefix(upper, "SIG") ? upper + 3 : upper;
     for (int n = 1; n < 32; n++) {
@@ -176,7 +174,7 @@ static bool valid_signal(const char *text)
         if (known && strcmp(known, name) == 0)
             return true;
     }
-    if (strcmp(name, "CLD") == 0 || strcmp(name, "IOT") == 0 || strcmp(name, "UNUSED") == 0)
+    if (strcmp(name, "CLD") == 0 || strcmp(name, "IOT") == 0)
         return true;
     bool minimum = g_str_has_prefix(name, "RTMIN");
     if (!minimum && !g_str_has_prefix(name, "RTMAX"))
@@ -329,9 +327,11 @@ char *kiln_path_clean(const char *base, const char *path)
 char *kiln_workdir_join(const KilnConfig *config, const char *path)
 {
     const char *current = kiln_config_string(config, "WorkingDir");
-    if (*path == '/')
-        return g_strdup(path);
-    return kiln_path_clean(current && *current ? current : "/", path);
+    if (!current || !*current)
+        current = "/";
+    if (!*path) /* stays as it is */
+        path = current;
+    return *path == '/' ? g_strdup(path) : kiln_path_clean(current, path);
 }
 
 static bool workdir(KilnSite *site, GError **error)

@@ -381,6 +381,13 @@ bool kiln_mounts_set_variable(const GArray *mounts, const char *name)
     return false;
 }
 
+/* BuildKit mounts them in the order of their targets (llb's exec.go), so that one inside another is
+ * not hidden by it, however they were written. */
+static gint by_target(gconstpointer a, gconstpointer b)
+{
+    return g_strcmp0(((const KilnMount *)a)->target, ((const KilnMount *)b)->target);
+}
+
 bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GArray **mounts,
                       GError **error)
 {
@@ -401,6 +408,7 @@ bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GA
         kiln_mounts_free(g_steal_pointer(&list));
         return false;
     }
+    g_array_sort(list, by_target); /* stable */
     if (list->len > 0)
         *mounts = g_steal_pointer(&list);
     return true;

@@ -35,7 +35,8 @@ struct KilnStage {
     guint index;
     const KilnInstruction *from;
     char *name;              /* in lower case; NULL: unnamed */
-    char *label;             /* before step names: "builder", "stage-1"; NULL: the only stage */
+    char *called;            /* "builder", "stage-1" */
+    const char *label;       /* that, before step names; NULL: the only stage */
     char *base_name;         /* expanded */
     KilnPlatform *platform;  /* of FROM --platform; NULL: the build's */
     KilnStage *base;         /* FROM another stage */
@@ -96,11 +97,18 @@ bool kiln_planner_mark(KilnPlanner *p, bool triggers, GError **error);
 KilnSite kiln_stage_site(KilnPlanner *p, KilnStage *s, const KilnInstruction *i, bool trigger);
 void kiln_stage_free(KilnStage *s);
 
+/* cycle.c */
+/* Refuses stages that read from each other, and bases and --from that name nothing, in all stages. */
+bool kiln_planner_cycles(KilnPlanner *p, GError **error);
+
 /* references.c */
 const char *kiln_planner_context(const KilnPlanner *p,
                                  const char *name); /* of --build-context, or NULL */
 bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *from,
                             KilnFrom *reference, GError **error);
+/* Adds "(did you mean …?)" to an error about an image that cannot be had: a stage, or one of the
+ * images that most begin with, is spelt nearly so. */
+void kiln_planner_hint(const KilnPlanner *p, const char *name, GError **error);
 /* What an instruction reads beside its own stage: the values of COPY --from and of "from" in RUN
  * --mount (NULL for a mount without). char* */
 GPtrArray *kiln_instruction_froms(const KilnInstruction *i);

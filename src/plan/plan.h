@@ -117,7 +117,7 @@ struct KilnStep {
     char **sources;    /* expanded, as written otherwise */
     GArray *source_places; /* KilnPlace, one for each source */
     GPtrArray *remotes; /* KilnRemoteSource*, one for each source, NULL for one that is not fetched */
-    char *dest;        /* absolute in the rootfs; ends in "/" if it was written so, or is "." or ".." */
+    char *dest;        /* absolute in the rootfs; ends in "/" if it was written so, or as "." */
     char *chown;       /* expanded, or NULL */
     char *chmod;       /* expanded, or NULL: "755", "0644", "u+x" */
     GArray *inlines;   /* KilnInline */

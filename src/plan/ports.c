@@ -1,11 +1,14 @@
 #include "plan/ports.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static bool parse_number(const char *text, gsize length, guint *port)
 {
     g_autofree char *number = g_strndup(text, length);
     guint64 value;
+    if (*number == '+' && g_ascii_isdigit(number[1])) /* strconv.ParseInt() takes it */
+        *number = '0';
     if (!g_ascii_string_to_unsigned(number, 10, 0, 65535, &value, NULL))
         return false;
     *port = (guint)value;
@@ -30,11 +33,12 @@ static bool valid_address(const char *text)
     g_autofree char *bare = text[0] == '[' && text[length - 1] == ']'
                                 ? g_strndup(text + 1, length - 2)
                                 : g_strdup(text);
-    return g_hostname_is_ip_address(bare);
+    guchar address[16];
+    return inet_pton(AF_INET, bare, address) == 1 || inet_pton(AF_INET6, bare, address) == 1;
 }
 
 /* Cuts "ADDRESS:HOST:CONTAINER" from the right: an address may hold colons itself. */
-static void split(char *text, const char **address, const char **host, const char **container)
+static void split(char *text, const char **address, const char **host, char **container)
 {
     *address = *host = "";
     *container = text;
@@ -68,8 +72,10 @@ bool kiln_ports_expand(const KilnSite *site, const char *text, const KilnPlace *
                        GPtrArray *ports, GError **error)
 {
     g_autofree char *copy = g_strdup(text);
-    const char *written = "";
-    char *slash = strchr(copy, '/');
+    const char *address, *host, *written = "";
+    char *container;
+    split(copy, &address, &host, &container);
+    char *slash = strchr(container, '/');
     if (slash) {
         *slash = '\0';
         written = slash + 1;
@@ -83,8 +89,6 @@ bool kiln_ports_expand(const KilnSite *site, const char *text, const KilnPlace *
         kiln_site_warn(site, "ExposeProtoCasing",
                        "Defined protocol '%s' in EXPOSE instruction should be lowercase", text);
 
-    const char *address, *host, *container;
-    split(copy, &address, &host, &container);
     guint first = 0, last = 0, host_first = 0, host_last = 0;
     if (!parse_range(container, &first, &last))
         return kiln_site_fail(

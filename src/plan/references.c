@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dockerfile/expand.h"
+#include "dockerfile/suggest.h"
 #include "plan/plan-private.h"
 #include "remote/reference.h"
 
@@ -49,7 +50,9 @@ bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *fr
             "NAME\" with an ARG from before the first FROM, and take from that",
             from, from);
     const char *digits = *from == '-' || *from == '+' ? from + 1 : from;
-    if (*digits && strspn(digits, "0123456789") == strlen(digits)) {
+    bool number = *digits && strspn(digits, "0123456789") == strlen(digits);
+    /* To a mount a number is a name like others (detectRunMount() of convert_runmount.go). */
+    if (number && site->instruction->kind != KILN_INST_RUN) {
         guint64 index;
         if (*from == '-' || p->stages->len == 0 ||
             !g_ascii_string_to_unsigned(digits, 10, 0, p->stages->len - 1, &index, NULL))
@@ -61,11 +64,40 @@ bool kiln_planner_reference(KilnPlanner *p, const KilnSite *site, const char *fr
     }
     g_autofree char *lower = g_ascii_strdown(from, -1);
     reference->stage = g_hash_table_lookup(p->names, lower);
-    if (reference->stage || strcmp(lower, "scratch") == 0)
+    if (reference->stage || strcmp(from, "scratch") == 0)
         return true;
     reference->name = from;
     reference->context = kiln_planner_context(p, from);
     return true;
+}
+
+void kiln_planner_hint(const KilnPlanner *p, const char *name, GError **error)
+{
+    static const char *const common[] = {"alpine", "busybox", "centos", "debian",
+                                         "golang", "ubuntu",  "fedora"};
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (guint i = 0; i < p->stages->len; i++) {
+        const KilnStage *s = g_ptr_array_index(p->stages, i);
+        if (s->name)
+            g_ptr_array_add(names, s->name);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(common); i++)
+        g_ptr_array_add(names, (gpointer)common[i]);
+    g_ptr_array_add(names, NULL);
+    g_autofree char *lower = g_ascii_strdown(name, -1);
+    const char *near = strcmp(lower, name) != 0 && g_hash_table_contains(p->names, lower)
+                           ? lower
+                           : kiln_suggest(name, (const char *const *)names->pdata, false);
+    if (!near)
+        return;
+    /* At the end of the first line, before what quotes the Dockerfile. */
+    const char *message = (*error)->message, *end = message + strcspn(message, "\n");
+    const char *what = g_hash_table_contains(p->names, near) ? "the stage " : "";
+    g_autoptr(GError) hinted =
+        g_error_new((*error)->domain, (*error)->code, "%.*s (did you mean %s%s?)%s",
+                    (int)(end - message), message, what, near, end);
+    g_clear_error(error);
+    *error = g_steal_pointer(&hinted);
 }
 
 GPtrArray *kiln_instruction_froms(const KilnInstruction *i)

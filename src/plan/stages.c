@@ -11,7 +11,7 @@ void kiln_stage_free(KilnStage *s)
     if (!s)
         return;
     g_free(s->name);
-    g_free(s->label);
+    g_free(s->called);
     g_free(s->base_name);
     kiln_platform_free(s->platform);
     g_ptr_array_unref(s->instructions);
@@ -30,7 +30,7 @@ KilnSite kiln_stage_site(KilnPlanner *p, KilnStage *s, const KilnInstruction *i,
         .instruction = i,
         .place = trigger ? &s->from->place : &i->place,
         .origin = trigger ? s->trigger_origin : NULL,
-        .escape = trigger ? '\\' : p->file->escape,
+        .escape = p->file->escape, /* of triggers too: they are only parsed with '\\' */
         .config = s->config,
         .scope = s->scope,
         .warnings = p->plan->warnings,
@@ -120,7 +120,7 @@ static void warn_platform(const KilnSite *site, const KilnStage *s, const char *
 static bool from_platform(KilnPlanner *p, KilnStage *s, const KilnSite *site, GError **error)
 {
     const char *written = kiln_instruction_flag(s->from, "platform");
-    if (!written)
+    if (!written || !*written)
         return true;
     const KilnPlace *place = kiln_site_flag(site, "platform");
     FromLookup lookup = lookup_new(p->globals);
@@ -171,7 +171,8 @@ static KilnStage *stage_new(KilnPlanner *p, const KilnInstruction *from)
     s->history = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_history_free);
     if (from->args->len > 1)
         s->name = g_ascii_strdown(g_ptr_array_index(from->args, 1), -1);
-    s->label = s->name ? g_strdup(s->name) : g_strdup_printf("stage-%u", s->index);
+    s->called = s->name ? g_strdup(s->name) : g_strdup_printf("stage-%u", s->index);
+    s->label = s->called;
     g_ptr_array_add(p->stages, s);
     return s;
 }
@@ -196,10 +197,9 @@ static bool stage_from(KilnPlanner *p, KilnStage *s, const KilnScope *defaults, 
         return false;
     if (s->name)
         s->context = kiln_planner_context(p, s->name);
-    if (!s->context) {
-        g_autofree char *lower = g_ascii_strdown(s->base_name, -1);
-        s->base = g_hash_table_lookup(p->names, lower);
-    }
+    /* As it is written: names are in lower case, and BuildKit takes any other for an image. */
+    if (!s->context)
+        s->base = g_hash_table_lookup(p->names, s->base_name);
     if (s->name)
         g_hash_table_insert(p->names, s->name, s);
     return true;
@@ -248,7 +248,7 @@ static void label_only_stage(KilnPlanner *p)
         if (froms->len > 0)
             return;
     }
-    g_clear_pointer(&only->label, g_free);
+    only->label = NULL;
 }
 
 bool kiln_planner_stages(KilnPlanner *p, GError **error)
@@ -282,7 +282,7 @@ bool kiln_planner_stages(KilnPlanner *p, GError **error)
         return false;
     }
     label_only_stage(p);
-    return find_target(p, error);
+    return find_target(p, error) && kiln_planner_cycles(p, error);
 }
 
 /* ---- what the target needs ---- */

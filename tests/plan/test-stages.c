@@ -118,7 +118,7 @@ static void test_from_stage(void)
 {
     g_auto(Fixture) f = {0};
     fixture_good(&f, "FROM alpine AS base\nARG X=1\nENV E=2\nUSER u\nWORKDIR /w\n"
-                     "FROM Base\nRUN echo\nWORKDIR sub\nRUN echo $X\n");
+                     "FROM base\nRUN echo\nWORKDIR sub\nRUN echo $X\n");
     g_autofree char *names = step_names(&f);
     g_assert_cmpstr(names, ==,
                     "[base 1/2] FROM docker.io/library/alpine:latest\n"
@@ -232,7 +232,7 @@ static void test_refused(void)
         const char *part;
     } table[] = {
         {"FROM alpine AS a\nCOPY --from=a / /\n", NULL, KILN_PLAN_ERROR_STAGE,
-         "Dockerfile:2:6: --from=a: a stage cannot read from itself"},
+         "Dockerfile:2:6: circular dependency: the stage a cannot read from itself"},
         {"FROM alpine AS a\nCOPY --from=b / /\nFROM a AS b\n", "a", KILN_PLAN_ERROR_STAGE,
          "Dockerfile:2:6: --from=b: that stage begins further down"},
         {"FROM alpine\nCOPY --from=1 / /\n", NULL, KILN_PLAN_ERROR_STAGE, "there is no stage 1"},

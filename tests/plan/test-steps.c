@@ -62,7 +62,8 @@ static void test_mounts(void)
                  " --mount=type=bind,from=tools,src=/usr/bin,dst=/tools"
                  " --mount=\"type=tmpfs,destination=/tmp,size=1.5m\""
                  " --mount=type=cache,target=/c,from=tools,source=seed,readonly=true make\n");
-    const KilnMount *m = mount(&f, 0);
+    /* In the order of their targets. */
+    const KilnMount *m = mount(&f, 1);
     g_assert_cmpint(m->type, ==, KILN_MOUNT_CACHE);
     g_assert_cmpstr(m->target, ==, "/root/.cache");
     g_assert_cmpstr(m->id, ==, "/root/.cache");
@@ -71,7 +72,7 @@ static void test_mounts(void)
     g_assert_false(m->readonly);
     g_assert_cmpint(m->from.kind, ==, KILN_ORIGIN_STAGE);
     g_assert_null(m->from.step);
-    m = mount(&f, 1);
+    m = mount(&f, 3);
     g_assert_cmpstr(m->target, ==, "/srv/build");
     g_assert_cmpstr(m->id, ==, "pip");
     g_assert_cmpint(m->sharing, ==, KILN_SHARING_LOCKED);
@@ -83,7 +84,7 @@ static void test_mounts(void)
     g_assert_cmpint(m->from.kind, ==, KILN_ORIGIN_CONTEXT);
     g_assert_cmpstr(m->source, ==, "/");
     g_assert_false(m->readonly);
-    m = mount(&f, 3);
+    m = mount(&f, 5);
     g_assert_cmpint(m->from.kind, ==, KILN_ORIGIN_STAGE);
     g_assert_true(m->from.step == step(&f, 0));
     g_assert_cmpstr(m->source, ==, "/usr/bin");
@@ -91,7 +92,7 @@ static void test_mounts(void)
     m = mount(&f, 4);
     g_assert_cmpint(m->type, ==, KILN_MOUNT_TMPFS);
     g_assert_cmpuint(m->size, ==, 1536 * 1024);
-    m = mount(&f, 5);
+    m = mount(&f, 0);
     g_assert_cmpstr(m->source, ==, "/seed");
     g_assert_true(m->readonly);
     const KilnStep *run = f.plan->target;
