@@ -21,29 +21,36 @@ static int write_file(int dirfd, const char *name, const char *text, GError **er
     return fd;
 }
 
-static bool write_files(KilnEtc *etc, GError **error)
+const char *kiln_etc_hostname(const KilnEngine *e)
+{
+    const char *name = e->options->plan->hostname;
+    return name ? name : "buildkitsandbox"; /* as BuildKit's: some installers record it */
+}
+
+static bool write_files(KilnEtc *etc, const char *hostname, GError **error)
 {
     int dirfd = kiln_work_fd(etc->work);
     g_autofree char *resolv = NULL;
     if (!g_file_get_contents("/etc/resolv.conf", &resolv, NULL, NULL))
         resolv = g_strdup("");
     etc->resolv = write_file(dirfd, "resolv.conf", resolv, error);
+    g_autofree char *hosts = g_strdup_printf("127.0.0.1\tlocalhost %s\n"
+                                             "::1\tlocalhost ip6-localhost ip6-loopback\n",
+                                             hostname);
+    g_autofree char *name = g_strconcat(hostname, "\n", NULL);
     if (etc->resolv >= 0)
-        etc->hosts = write_file(dirfd, "hosts",
-                                "127.0.0.1\tlocalhost " KILN_SANDBOX_HOSTNAME "\n"
-                                "::1\tlocalhost ip6-localhost ip6-loopback\n",
-                                error);
+        etc->hosts = write_file(dirfd, "hosts", hosts, error);
     if (etc->hosts >= 0)
-        etc->hostname = write_file(dirfd, "hostname", KILN_SANDBOX_HOSTNAME "\n", error);
+        etc->hostname = write_file(dirfd, "hostname", name, error);
     return etc->hostname >= 0;
 }
 
-static KilnEtc *etc_new(KilnStore *store, GError **error)
+static KilnEtc *etc_new(const KilnEngine *e, GError **error)
 {
     KilnEtc *etc = g_new0(KilnEtc, 1);
     etc->resolv = etc->hosts = etc->hostname = -1;
-    etc->work = kiln_work_new(store, error);
-    if (!etc->work || !write_files(etc, error))
+    etc->work = kiln_work_new(e->options->store, error);
+    if (!etc->work || !write_files(etc, kiln_etc_hostname(e), error))
         g_clear_pointer(&etc, kiln_etc_free);
     return etc;
 }
@@ -52,7 +59,7 @@ const KilnEtc *kiln_etc_files(KilnEngine *e, GError **error)
 {
     g_mutex_lock(&e->lock);
     if (!e->etc)
-        e->etc = etc_new(e->options->store, error);
+        e->etc = etc_new(e, error);
     KilnEtc *etc = e->etc;
     g_mutex_unlock(&e->lock);
     return etc;

@@ -3,14 +3,13 @@
 
 #include "build/engine.h"
 
-/* As BuildKit names its sandbox: some installers record it. */
-#define KILN_SANDBOX_HOSTNAME "buildkitsandbox"
-
 struct KilnEtc {
     KilnWork *work; /* holds them */
     int resolv, hosts, hostname;
 };
 
+/* The name that the host has in a sandbox. Borrowed from the plan. */
+const char *kiln_etc_hostname(const KilnEngine *e);
 /* Thread-safe; NULL on error. Owned by the engine. */
 const KilnEtc *kiln_etc_files(KilnEngine *e, GError **error);
 void kiln_etc_free(KilnEtc *etc);

@@ -30,6 +30,7 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     kiln_hash_string(key, step->workdir);
     kiln_hash_string(key, networks[step->network]);
     kiln_hash_string(key, step->insecure ? "insecure" : "sandbox");
+    kiln_hash_string(key, e->options->plan->hostname);
     return kiln_step_mounts_feed(e, step, key, error);
 }
 
@@ -147,7 +148,7 @@ static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, K
     c->spec.gid = c->user.gid;
     c->spec.groups = (const gid_t *)(void *)c->user.groups->data;
     c->spec.n_groups = c->user.groups->len;
-    c->spec.hostname = KILN_SANDBOX_HOSTNAME;
+    c->spec.hostname = kiln_etc_hostname(e);
     c->spec.output_fd = c->pipe[1];
     c->spec.no_network = step->network == KILN_NETWORK_NONE;
     c->spec.insecure = step->insecure;

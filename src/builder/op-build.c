@@ -62,7 +62,11 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
         .record = !b->output.path, /* of an image in an archive only the layers are kept, as the cache */
         .blobs = b->output.path != NULL,
     };
-    return parse_epoch(request, &options.epoch, error) ? kiln_build_run(&options, error) : NULL;
+    if (!parse_epoch(request, &options.epoch, error))
+        return NULL;
+    if (options.epoch < 0)
+        options.epoch = plan->epoch;
+    return kiln_build_run(&options, error);
 }
 
 /* Names the image, or writes the archive; fills the result document. */

@@ -182,10 +182,8 @@ static const char *argument_value(const GPtrArray *arguments, const char *name)
 /* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds, decimal; a malformed one is an error. */
 static bool add_epoch(KilnRequest *r, const GPtrArray *arguments, GError **error)
 {
-    const char *epoch = argument_value(arguments, "SOURCE_DATE_EPOCH");
-    if (!epoch) {
-        epoch = g_getenv("SOURCE_DATE_EPOCH");
-    }
+    const char *given = argument_value(arguments, "SOURCE_DATE_EPOCH");
+    const char *epoch = given ? given : g_getenv("SOURCE_DATE_EPOCH");
     if (!epoch || !*epoch) {
         return true;
     }
@@ -194,6 +192,10 @@ static bool add_epoch(KilnRequest *r, const GPtrArray *arguments, GError **error
                      epoch);
     }
     kiln_request_set(r, "source_date_epoch", epoch);
+    if (!given) { /* an argument as by --build-arg, as buildx makes it one */
+        g_autofree char *argument = g_strconcat("SOURCE_DATE_EPOCH=", epoch, NULL);
+        kiln_request_add(r, "build_args", argument);
+    }
     return true;
 }
 

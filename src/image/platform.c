@@ -71,6 +71,33 @@ static bool is_word(const char *text)
                text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
 }
 
+/* One word alone: an architecture or an operating system that Go knows (containerd's platforms). */
+static KilnPlatform *parse_word(const char *text, GError **error)
+{
+    static const char *const systems[] = {
+        "aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios", "js",
+        "linux", "nacl",    "netbsd", "openbsd",   "plan9",   "solaris", "windows", "zos", NULL};
+    static const char *const architectures[] = {
+        "386",     "amd64",   "amd64p32", "arm",    "armbe",    "arm64",     "arm64be",
+        "loong64", "mips",    "mipsle",   "mips64", "mips64le", "mips64p32", "mips64p32le",
+        "ppc",     "ppc64",   "ppc64le",  "riscv",  "riscv64",  "s390",      "s390x",
+        "sparc",   "sparc64", "wasm",     NULL};
+    g_autofree char *lower = g_ascii_strdown(text, -1);
+    g_autoptr(KilnPlatform) host = kiln_platform_host();
+    if (strcmp(lower, "macos") == 0)
+        return kiln_platform_new("darwin", host->architecture, host->variant);
+    if (g_strv_contains(systems, lower))
+        return kiln_platform_new(lower, host->architecture, host->variant);
+    g_autoptr(KilnPlatform) p = kiln_platform_new("linux", lower, NULL);
+    if (g_strv_contains(architectures, p->architecture))
+        return g_steal_pointer(&p);
+    g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
+                "\"%s\" is not a platform: neither an operating system nor an architecture that is "
+                "known; write OS/ARCHITECTURE[/VARIANT], as in linux/amd64",
+                text);
+    return NULL;
+}
+
 KilnPlatform *kiln_platform_parse(const char *text, GError **error)
 {
     g_auto(GStrv) parts = g_strsplit(text, "/", -1);
@@ -88,9 +115,7 @@ KilnPlatform *kiln_platform_parse(const char *text, GError **error)
     }
     if (n > 1)
         return kiln_platform_new(parts[0], parts[1], parts[2]);
-    if (g_ascii_strcasecmp(parts[0], "linux") != 0) /* an architecture alone */
-        return kiln_platform_new("linux", parts[0], NULL);
-    return kiln_platform_host();
+    return parse_word(parts[0], error);
 }
 
 KilnPlatform *kiln_platform_host(void)

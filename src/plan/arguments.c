@@ -183,10 +183,16 @@ void kiln_planner_warn_unused(KilnPlanner *p)
             g_string_append(hints, hint);
         }
     }
-    if (unused->len == 0)
-        return;
     KilnPlace nowhere = {0};
     KilnSite site = {.file = p->file, .place = &nowhere, .warnings = p->plan->warnings};
+    const char *frontend = g_hash_table_lookup(p->build_args, "BUILDKIT_SYNTAX");
+    if (frontend && !strstr(frontend, "docker/dockerfile"))
+        kiln_site_warn(&site, "UnusedBuildArg",
+                       "BUILDKIT_SYNTAX=%s is ignored: kiln runs no frontends but its own, which "
+                       "reads what docker/dockerfile does",
+                       frontend);
+    if (unused->len == 0)
+        return;
     kiln_site_warn(&site, "UnusedBuildArg",
                    "[Warning] One or more build-args [%s] were not consumed%s", unused->str,
                    hints->str);

@@ -97,6 +97,10 @@ bool kiln_planner_mark(KilnPlanner *p, bool triggers, GError **error);
 KilnSite kiln_stage_site(KilnPlanner *p, KilnStage *s, const KilnInstruction *i, bool trigger);
 void kiln_stage_free(KilnStage *s);
 
+/* settings.c */
+/* What build arguments say to the builder itself: the plan's epoch and hostname. */
+bool kiln_planner_settings(KilnPlanner *p, GError **error);
+
 /* cycle.c */
 /* Refuses stages that read from each other, and bases and --from that name nothing, in all stages. */
 bool kiln_planner_cycles(KilnPlanner *p, GError **error);

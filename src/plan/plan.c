@@ -15,6 +15,7 @@ void kiln_plan_free(KilnPlan *p)
     kiln_config_free(p->config);
     g_ptr_array_unref(p->history);
     g_ptr_array_unref(p->warnings);
+    g_free(p->hostname);
     g_free(p);
 }
 
@@ -175,7 +176,8 @@ static bool finish(KilnPlanner *p, GError **error)
 KilnPlan *kiln_plan_new(const KilnDockerfile *file, const KilnPlanOptions *options, GError **error)
 {
     g_autoptr(KilnPlanner) p = planner_new(file, options);
-    if (!kiln_planner_stages(p, error) || !kiln_planner_mark(p, true, error))
+    if (!kiln_planner_stages(p, error) || !kiln_planner_settings(p, error) ||
+        !kiln_planner_mark(p, true, error))
         return NULL;
     for (guint i = 0; i < p->stages->len; i++) {
         KilnStage *s = g_ptr_array_index(p->stages, i);

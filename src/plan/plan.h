@@ -143,6 +143,9 @@ typedef struct {
                            everything the Dockerfile sets */
     GPtrArray *history; /* KilnHistory*, what comes after the base's */
     GPtrArray *warnings; /* KilnDockerfileWarning*: undefined variables, relative WORKDIR … */
+    gint64 epoch;        /* SOURCE_DATE_EPOCH of --build-arg or of an ARG before the first FROM, in
+                            seconds; -1: none */
+    char *hostname;      /* BUILDKIT_SANDBOX_HOSTNAME; NULL: the usual */
 } KilnPlan;
 
 /* What a reference or a name resolves to. `config` is NULL only for a directory context and an unknown base. */

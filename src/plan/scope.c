@@ -65,6 +65,13 @@ void kiln_scope_set(KilnScope *s, const char *name, const char *value)
     g_ptr_array_add(s->variables, entry);
 }
 
+void kiln_scope_unset(KilnScope *s, const char *name)
+{
+    guint index;
+    if (find(s->variables, name, &index))
+        g_ptr_array_remove_index(s->variables, index);
+}
+
 void kiln_scope_set_all(KilnScope *s, char *const *list)
 {
     for (; list && *list; list++) {

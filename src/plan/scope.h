@@ -21,6 +21,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnScope, kiln_scope_free)
 /* NULL if it is not set. Borrowed until the variable is set again. */
 const char *kiln_scope_get(const KilnScope *s, const char *name);
 void kiln_scope_set(KilnScope *s, const char *name, const char *value);
+void kiln_scope_unset(KilnScope *s, const char *name);
 void kiln_scope_set_all(KilnScope *s, char *const *list); /* "NAME=value" strings */
 /* Records an ARG of the stage; value NULL: none. Does not set the variable. */
 void kiln_scope_declare(KilnScope *s, const char *name, const char *value);

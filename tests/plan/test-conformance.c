@@ -202,6 +202,74 @@ static void test_hints(void)
         warned(&f, "UnusedBuildArg", "[VERSOIN other] were not consumed (VERSOIN: did you mean VERSION?)"));
 }
 
+static void test_epoch(void)
+{
+    static const struct {
+        const char *argument, *text;
+        gint64 epoch;
+        const char *environment;
+    } table[] = {
+        {NULL, "FROM alpine\nARG SOURCE_DATE_EPOCH=5\nRUN x\n", -1, "SOURCE_DATE_EPOCH=5\n"},
+        {NULL, "ARG SOURCE_DATE_EPOCH=17\nFROM alpine\nARG SOURCE_DATE_EPOCH\nRUN x\n", 17,
+         "SOURCE_DATE_EPOCH=17\n"},
+        {"SOURCE_DATE_EPOCH=007", "FROM alpine\nARG SOURCE_DATE_EPOCH=5\nRUN x\n", 7,
+         "SOURCE_DATE_EPOCH=7\n"},
+        {"SOURCE_DATE_EPOCH=",
+         "ARG SOURCE_DATE_EPOCH=17\nFROM alpine\nARG SOURCE_DATE_EPOCH\nRUN x\n", -1, ""},
+        {NULL, "ARG SOURCE_DATE_EPOCH=\nFROM alpine\nARG SOURCE_DATE_EPOCH\nRUN x\n", -1,
+         "SOURCE_DATE_EPOCH=\n"},
+        {NULL, "ARG SOURCE_DATE_EPOCH=context\nFROM alpine\nARG SOURCE_DATE_EPOCH\nRUN x\n", -1,
+         ""},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
+        const char *const arguments[] = {table[i].argument, NULL};
+        g_auto(Fixture) f = {.options = {.build_args = arguments}};
+        fixture_good(&f, table[i].text);
+        g_assert_cmpint(f.plan->epoch, ==, table[i].epoch);
+        g_autofree char *environment = run_environment(&f);
+        g_assert_cmpstr(environment, ==, table[i].environment);
+    }
+    g_auto(Fixture) bad = {0};
+    assert_refused(&bad, "ARG SOURCE_DATE_EPOCH=now\nFROM alpine\n", KILN_PLAN_ERROR_ARGUMENT,
+                   "Dockerfile:1:1: SOURCE_DATE_EPOCH=now is neither a number");
+    g_auto(Fixture) stage = {0};
+    assert_refused(&stage, "ARG SOURCE_DATE_EPOCH=Src\nFROM scratch AS src\nFROM alpine\n",
+                   KILN_PLAN_ERROR_UNSUPPORTED, "Dockerfile:1:1: SOURCE_DATE_EPOCH=Src: the time");
+}
+
+static void test_builder_arguments(void)
+{
+    static const char *const arguments[] = {"BUILDKIT_SANDBOX_HOSTNAME=box",
+                                            "BUILDKIT_SYNTAX=other/frontend", NULL};
+    g_auto(Fixture) f = {.options = {.build_args = arguments}};
+    fixture_good(&f, "FROM alpine\n");
+    g_assert_cmpstr(f.plan->hostname, ==, "box");
+    g_assert_true(warned(&f, "UnusedBuildArg", "BUILDKIT_SYNTAX=other/frontend is ignored"));
+    static const char *const bad[] = {"BUILDKIT_SANDBOX_HOSTNAME=a b", NULL};
+    g_auto(Fixture) refused = {.options = {.build_args = bad}};
+    assert_refused(&refused, "FROM alpine\n", KILN_PLAN_ERROR_ARGUMENT,
+                   "--build-arg BUILDKIT_SANDBOX_HOSTNAME=a b: a hostname has");
+}
+
+static void test_platforms(void)
+{
+    static const struct {
+        const char *platform, *asked; /* NULL: refused */
+    } table[] = {
+        {"arm64", "linux/arm64"},       {"aarch64", "linux/arm64"}, {"bogus", NULL},
+        {"linux/bogus", "linux/bogus"}, {"a/b/c/d", NULL},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
+        g_auto(Fixture) f = {0};
+        g_autofree char *text = g_strdup_printf("FROM --platform=%s alpine\n", table[i].platform);
+        fixture_plan(&f, text);
+        if (table[i].asked)
+            g_assert_true(strstr(f.asked->str, table[i].asked) != NULL);
+        else
+            g_assert_nonnull(f.error);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -216,5 +284,8 @@ int main(int argc, char **argv)
     g_test_add_func("/conformance/forward-unneeded", test_forward_unneeded);
     g_test_add_func("/conformance/many-stages", test_many_stages);
     g_test_add_func("/conformance/hints", test_hints);
+    g_test_add_func("/conformance/epoch", test_epoch);
+    g_test_add_func("/conformance/builder-arguments", test_builder_arguments);
+    g_test_add_func("/conformance/platforms", test_platforms);
     return g_test_run();
 }
