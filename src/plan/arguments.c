@@ -4,6 +4,8 @@
 #include "dockerfile/suggest.h"
 #include "plan/plan-private.h"
 
+#define SHORT_NAME 2 /* up to it any two are alike */
+
 static const char *const proxies[] = {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
                                       "ALL_PROXY"};
 
@@ -162,6 +164,8 @@ static char *near_argument(const KilnPlanner *p, const char *name)
         g_ptr_array_add(names, key->data);
     g_ptr_array_add(names, NULL);
     const char *near = kiln_suggest(name, (const char *const *)names->pdata, true);
+    if (near && (strlen(name) <= SHORT_NAME || strlen(near) <= SHORT_NAME))
+        near = NULL;
     return near ? g_strdup_printf(" (%s: did you mean %s?)", name, near) : g_strdup("");
 }
 

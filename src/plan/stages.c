@@ -147,7 +147,7 @@ static bool from_platform(KilnPlanner *p, KilnStage *s, const KilnSite *site, GE
 static void warn_defaults(const KilnSite *site, const KilnScope *defaults)
 {
     const char *written = g_ptr_array_index(site->instruction->args, 0);
-    if (!strchr(written, '$'))
+    if (!defaults || !strchr(written, '$'))
         return;
     FromLookup lookup = lookup_new(defaults);
     g_autofree char *text = kiln_expand_word(written, site->escape, look_up, &lookup, NULL);
@@ -258,9 +258,8 @@ bool kiln_planner_stages(KilnPlanner *p, GError **error)
     p->globals = kiln_planner_globals(p, p->build_args, error);
     if (!p->globals)
         return false;
-    g_autoptr(KilnScope) defaults = kiln_planner_globals(p, NULL, error);
-    if (!defaults)
-        return false;
+    /* NULL if only an argument that was given spares them an error. */
+    g_autoptr(KilnScope) defaults = kiln_planner_globals(p, NULL, NULL);
     for (guint n = 0; n < p->file->instructions->len; n++) {
         const KilnInstruction *i = g_ptr_array_index(p->file->instructions, n);
         if (i->kind == KILN_INST_FROM) {

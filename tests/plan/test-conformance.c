@@ -237,6 +237,16 @@ static void test_epoch(void)
                    KILN_PLAN_ERROR_UNSUPPORTED, "Dockerfile:1:1: SOURCE_DATE_EPOCH=Src: the time");
 }
 
+/* The default is not looked at where --build-arg gives the value. */
+static void test_spared_error(void)
+{
+    static const char *const arguments[] = {"A=alpine", "X=1", NULL};
+    g_auto(Fixture) f = {.options = {.build_args = arguments}};
+    fixture_good(&f, "ARG A=${B:?no}\nFROM $A\nARG Y\n");
+    g_assert_true(warned(&f, "UnusedBuildArg", "[X] were not consumed"));
+    g_assert_false(warned(&f, "UnusedBuildArg", "did you mean"));
+}
+
 static void test_builder_arguments(void)
 {
     static const char *const arguments[] = {"BUILDKIT_SANDBOX_HOSTNAME=box",
@@ -286,6 +296,7 @@ int main(int argc, char **argv)
     g_test_add_func("/conformance/hints", test_hints);
     g_test_add_func("/conformance/epoch", test_epoch);
     g_test_add_func("/conformance/builder-arguments", test_builder_arguments);
+    g_test_add_func("/conformance/spared-error", test_spared_error);
     g_test_add_func("/conformance/platforms", test_platforms);
     return g_test_run();
 }
