@@ -249,3 +249,77 @@ END
     built <<<$'FROM scratch\nLABEL a=b\n'
     [ "$(config_of "$DIR/a.tar" | jq -r .config.WorkingDir)" = / ]
 }
+
+@test "a stage and an ARG that are misspelt are suggested" {
+    cat >"$CONTEXT/Dockerfile" <<'END'
+FROM busybox AS builder
+ARG VERSION=1
+FROM bulder
+END
+    own ranged "$CONTEXT"
+    run build ranged "$CONTEXT"
+    [ "$status" -eq 1 ]
+    [[ $output == *'Dockerfile:3:6: '*'(did you mean the stage builder?)'* ]]
+    run build ranged --target buildr "$CONTEXT"
+    [ "$status" -eq 1 ]
+    [[ $output == *'no target stage "buildr"; did you mean builder?'* ]]
+    run build ranged --target builder --build-arg VERSOIN=2 "$CONTEXT"
+    [ "$status" -eq 0 ]
+    [[ $output == *'[VERSOIN] were not consumed (did you mean VERSION?)'* ]]
+}
+
+@test "stages that read from each other are refused though nothing needs them" {
+    cat >"$CONTEXT/Dockerfile" <<'END'
+FROM busybox AS a
+COPY --from=b /bin/sh /x
+FROM busybox AS b
+COPY --from=a /bin/sh /x
+FROM busybox
+END
+    own ranged "$CONTEXT"
+    run build ranged "$CONTEXT"
+    [ "$status" -eq 1 ]
+    [[ $output == *'Dockerfile:2:6: circular dependency: the stage a needs what is read here from b, and that needs a'* ]]
+}
+
+@test "SOURCE_DATE_EPOCH of an ARG before the first FROM is that of the image" {
+    built <<'END'
+ARG SOURCE_DATE_EPOCH=1234567890
+FROM busybox
+ARG SOURCE_DATE_EPOCH
+RUN echo $SOURCE_DATE_EPOCH > /epoch
+END
+    [ "$(cat "$rootfs/epoch")" = 1234567890 ]
+    [ "$(config_of "$DIR/a.tar" | jq -r .created)" = 2009-02-13T23:31:30Z ]
+    cat >"$CONTEXT/Dockerfile" <<'END'
+ARG SOURCE_DATE_EPOCH=now
+FROM busybox
+END
+    own ranged "$CONTEXT"
+    run build ranged "$CONTEXT"
+    [ "$status" -eq 1 ]
+    [[ $output == *'Dockerfile:1:1: SOURCE_DATE_EPOCH=now is neither a number of seconds'* ]]
+}
+
+@test "SOURCE_DATE_EPOCH of the environment is a build argument" {
+    cat >"$CONTEXT/Dockerfile" <<'END'
+FROM busybox
+ARG SOURCE_DATE_EPOCH
+RUN echo "[$SOURCE_DATE_EPOCH]"
+END
+    own ranged "$CONTEXT"
+    run as ranged env SOURCE_DATE_EPOCH=1234567890 kiln build --no-cache --progress plain "$CONTEXT"
+    [ "$status" -eq 0 ]
+    [[ $output == *'[1234567890]'* ]]
+}
+
+@test "BUILDKIT_SANDBOX_HOSTNAME names the sandbox" {
+    built --build-arg BUILDKIT_SANDBOX_HOSTNAME=some.name <<'END'
+FROM busybox
+RUN hostname > /h; cat /etc/hostname > /n; grep -c some.name /etc/hosts > /c
+END
+    [ "$(cat "$rootfs/h" "$rootfs/n" "$rootfs/c" | tr '\n' ' ')" = "some.name some.name 1 " ]
+    run build ranged --build-arg 'BUILDKIT_SANDBOX_HOSTNAME=a b' "$CONTEXT"
+    [ "$status" -eq 1 ]
+    [[ $output == *'BUILDKIT_SANDBOX_HOSTNAME=a b: a hostname has at most 64'* ]]
+}
