@@ -381,11 +381,15 @@ bool kiln_mounts_set_variable(const GArray *mounts, const char *name)
     return false;
 }
 
-/* BuildKit mounts them in the order of their targets (llb's exec.go), so that one inside another is
- * not hidden by it, however they were written. */
-static gint by_target(gconstpointer a, gconstpointer b)
+/* BuildKit mounts them in the order of their targets, so that one inside another is not hidden by
+ * it, however they were written; then secrets and agents, as written (llb's exec.go). */
+static gint mount_order(gconstpointer first, gconstpointer second)
 {
-    return g_strcmp0(((const KilnMount *)a)->target, ((const KilnMount *)b)->target);
+    const KilnMount *a = first, *b = second;
+    guint a_class = MAX(a->type, KILN_MOUNT_TMPFS), b_class = MAX(b->type, KILN_MOUNT_TMPFS);
+    if (a_class != b_class)
+        return a_class < b_class ? -1 : 1;
+    return a_class == KILN_MOUNT_TMPFS ? strcmp(a->target, b->target) : 0;
 }
 
 bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GArray **mounts,
@@ -408,7 +412,7 @@ bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GA
         kiln_mounts_free(g_steal_pointer(&list));
         return false;
     }
-    g_array_sort(list, by_target); /* stable */
+    g_array_sort(list, mount_order); /* stable */
     if (list->len > 0)
         *mounts = g_steal_pointer(&list);
     return true;
