@@ -265,7 +265,7 @@ END
     [[ $output == *'no target stage "buildr"; did you mean builder?'* ]]
     run build ranged --target builder --build-arg VERSOIN=2 "$CONTEXT"
     [ "$status" -eq 0 ]
-    [[ $output == *'[VERSOIN] were not consumed (did you mean VERSION?)'* ]]
+    [[ $output == *'[VERSOIN] were not consumed (VERSOIN: did you mean VERSION?)'* ]]
 }
 
 @test "stages that read from each other are refused though nothing needs them" {
