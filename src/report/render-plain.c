@@ -108,7 +108,9 @@ static void append_done(KilnRenderStep *s, const KilnEvent *e)
         g_string_append_printf(s->held, "#%u CANCELED\n", s->number);
         break;
     case KILN_VERDICT_ERROR: {
-        g_autofree char *line = kiln_render_line(e->text ? e->text : "failed", false);
+        /* its first line: all of it comes at the end */
+        g_autofree char *first = e->text ? g_strndup(e->text, strcspn(e->text, "\n")) : g_strdup("failed");
+        g_autofree char *line = kiln_render_line(first, false);
         g_string_append_printf(s->held, "#%u ERROR: %s\n", s->number, line);
         break;
     }
