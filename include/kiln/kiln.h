@@ -30,6 +30,9 @@
  *            started for them), network "default"|"none"|"host" of RUN, allow[] "network.host",
  *            "security.insecure"
  *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}
+ *   check    context, file, target, build_args[], build_contexts[], platform, as for build; builds and stores nothing,
+ *            and runs on every host → the document of `docker buildx build --call=check,format=json`: {"warnings":[…],
+ *            "suggestions":[…],"sources":[…],"buildError":{…}} (docs/kiln-check.1)
  *   import   path ("-": standard input), name, changes[], message, platform → {"image_id","names"}
  *   load     path (OCI archive, OCI layout directory, docker-archive; "-": standard input), platform
  *            → {"images":[{"image_id":…,"names":[…]}]}

@@ -114,12 +114,23 @@ static char *read_dockerfile(KilnDefinition *d, KilnLoadedContext *loaded, gsize
                             : read_from_input(d, size, error);
 }
 
+/* BUILDKIT_DOCKERFILE_CHECK stands in for the check directive (frontend/dockerui/config.go). */
+static const char *check_options(const KilnDefinition *d)
+{
+    static const char name[] = "BUILDKIT_DOCKERFILE_CHECK=";
+    g_autofree const char **arguments = kiln_request_list(d->op->request, "build_args");
+    const char *options = NULL;
+    for (const char **a = arguments; *a; a++)
+        if (g_str_has_prefix(*a, name))
+            options = *a + strlen(name);
+    return options;
+}
+
 static bool parse(KilnDefinition *d, KilnLoadedContext *loaded, const char *name, GError **error)
 {
-    gsize size = 0;
-    g_autofree char *text = read_dockerfile(d, loaded, &size, error);
-    if (text)
-        d->dockerfile = kiln_dockerfile_parse(text, size, name, error);
+    d->text = read_dockerfile(d, loaded, &d->size, error);
+    if (d->text)
+        d->dockerfile = kiln_dockerfile_parse_all(d->text, d->size, name, check_options(d), d->errors);
     return d->dockerfile != NULL;
 }
 
@@ -130,7 +141,8 @@ static bool load_dockerfile(KilnDefinition *d, KilnLoadedContext *loaded, GError
     KilnTask *task = kiln_task_start(d->op->emitter, title);
     g_autoptr(GError) failure = NULL;
     bool ok = parse(d, loaded, name, &failure);
-    kiln_task_end(task, ok ? KILN_VERDICT_DONE : KILN_VERDICT_ERROR, ok ? NULL : failure->message);
+    const GError *wrong = ok && d->errors->len > 0 ? d->errors->pdata[0] : failure;
+    kiln_task_end(task, wrong ? KILN_VERDICT_ERROR : KILN_VERDICT_DONE, wrong ? wrong->message : NULL);
     if (failure && g_error_matches(failure, KILN_SOURCE_ERROR, ENOENT) && d->file)
         g_set_error(error, KILN_OPERATION_ERROR, 1,
                     loaded->local ? "no Dockerfile at %s; name it with -f, and the context directory last"

@@ -4,4 +4,5 @@
 
 #include "builder/definition.h"
 
+/* Mistakes in the Dockerfile are no failure: they are in d->errors. */
 bool kiln_definition_read_files(KilnDefinition *d, GError **error);

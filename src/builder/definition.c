@@ -2,6 +2,14 @@
 #include "builder/definition-text.h"
 #include "dockerfile/lint.h"
 
+static void join_errors(const GPtrArray *errors, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint n = 0; n < errors->len; n++)
+        g_string_append_printf(text, "%s%s", n ? "\n" : "", ((GError *)errors->pdata[n])->message);
+    g_set_error_literal(error, KILN_OPERATION_ERROR, 1, text->str);
+}
+
 static char *resolution_key(const char *name, const KilnPlatform *platform)
 {
     g_autofree char *text = platform ? kiln_platform_text(platform) : NULL;
@@ -89,6 +97,36 @@ static bool check_warnings(KilnDefinition *d, const KilnPlan *plan, GError **err
     return false;
 }
 
+static KilnPlan *make_plan(KilnDefinition *d, const KilnPlanOptions *options, GError **error)
+{
+    KilnPlan *plan = kiln_plan_new(d->dockerfile, options, error);
+    if (plan)
+        kiln_check_ignored(plan, d->dockerfile, kiln_context_ignore(d->context), d->warnings);
+    return plan;
+}
+
+/* One line: what is behind it "kiln check" tells better than a build can. */
+static void emit_order(KilnDefinition *d)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_warning_free);
+    kiln_definition_check_order(d, false, found);
+    if (found->len == 0)
+        return;
+    const KilnDockerfileWarning *first = found->pdata[0];
+    g_autofree char *text = found->len == 1
+                                ? g_strdup_printf("line %u; \"kiln check\" tells how to mend it", first->place.line)
+                                : g_strdup_printf("and %u more on the order of steps; \"kiln check\" explains them",
+                                                  found->len - 1);
+    kiln_emit_warning(d->op->emitter, first->rule, text);
+}
+
+void kiln_definition_check_order(const KilnDefinition *d, bool infos, GPtrArray *warnings)
+{
+    const KilnCheckContext context = {d->directory ? kiln_context_fd(d->context) : -1,
+                                      kiln_context_ignore(d->context)};
+    kiln_check_order(d->dockerfile, &context, infos, warnings);
+}
+
 KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
 {
     json_object *request = d->op->request;
@@ -114,21 +152,26 @@ KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
         .all_stages = d->all_stages,
         .warnings = d->warnings,
     };
+    if (d->errors->len > 0) {
+        join_errors(d->errors, error);
+        return NULL;
+    }
     if (d->op->only_reads)
-        return kiln_plan_new(d->dockerfile, &options, error);
+        return make_plan(d, &options, error);
     if (!prefetch(d, &options, error))
         return NULL;
-    KilnPlan *plan = kiln_plan_new(d->dockerfile, &options, error);
+    KilnPlan *plan = make_plan(d, &options, error);
     emit_warnings(d, d->dockerfile->warnings);
     if (!plan)
         return NULL;
     emit_warnings(d, plan->warnings);
+    emit_order(d);
     if (!check_warnings(d, plan, error))
         g_clear_pointer(&plan, kiln_plan_free);
     return plan;
 }
 
-static bool read_definition(KilnDefinition *d, GError **error)
+static bool read_definition(KilnDefinition *d, bool lenient, GError **error)
 {
     json_object *request = d->op->request;
     g_autofree const char **contexts = kiln_request_list(request, "build_contexts");
@@ -136,25 +179,42 @@ static bool read_definition(KilnDefinition *d, GError **error)
     if (!d->contexts || !kiln_request_platform(request, &d->platform, error) ||
         !kiln_definition_read_files(d, error))
         return false;
+    if (d->errors->len > 0 && !lenient) {
+        join_errors(d->errors, error);
+        return false;
+    }
     d->bases = (KilnBases){d->op, d->contexts, kiln_request_text(request, "pull"), d->fetch};
     return true;
 }
 
-KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error)
+static KilnDefinition *read_any(KilnOperation *op, bool lenient, GError **error)
 {
     g_autoptr(KilnDefinition) d = g_new0(KilnDefinition, 1);
     d->op = op;
     d->fetch = kiln_fetch_new(op);
     g_mutex_init(&d->lock);
     d->warnings = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_warning_free);
+    d->errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     d->resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)kiln_resolved_free);
     d->failures = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_error_free);
-    return read_definition(d, error) ? g_steal_pointer(&d) : NULL;
+    return read_definition(d, lenient, error) ? g_steal_pointer(&d) : NULL;
+}
+
+KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error)
+{
+    return read_any(op, false, error);
+}
+
+KilnDefinition *kiln_definition_read_all(KilnOperation *op, GError **error)
+{
+    return read_any(op, true, error);
 }
 
 void kiln_definition_free(KilnDefinition *d)
 {
     g_ptr_array_unref(d->warnings);
+    g_ptr_array_unref(d->errors);
+    g_free(d->text);
     g_hash_table_unref(d->resolved);
     g_hash_table_unref(d->failures);
     g_clear_pointer(&d->contexts, kiln_contexts_free);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "builder/base.h"
+#include "check/order.h"
 #include "dockerfile/dockerfile.h"
 
 typedef struct {
@@ -16,7 +17,10 @@ typedef struct {
     KilnContext *context;
     const char *directory;     /* where the context lies, if that is a directory of the host; borrowed */
     char *file;                /* path of the Dockerfile: absolute, or in the context; NULL: standard input */
+    char *text;                /* of the Dockerfile */
+    gsize size;
     KilnDockerfile *dockerfile;
+    GPtrArray *errors;         /* GError*: what is wrong in it (kiln_definition_read_all()) */
     KilnContexts *contexts;    /* --build-context */
     KilnPlatform *platform;    /* NULL: the host's */
     KilnOutline *outline;      /* to be set before planning: see KilnPlanOptions */
@@ -31,6 +35,9 @@ typedef struct {
 
 /* Reads and parses what the request names. NULL with an error that names the file. */
 KilnDefinition *kiln_definition_read(KilnOperation *op, GError **error);
+/* The same of a file with mistakes, as far as it can be read: they are in `errors`, and
+ * kiln_definition_plan() gives them as its error. */
+KilnDefinition *kiln_definition_read_all(KilnOperation *op, GError **error);
 void kiln_definition_free(KilnDefinition *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDefinition, kiln_definition_free)
 
@@ -38,3 +45,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDefinition, kiln_definition_free)
  * warnings of file and plan, and "# check=error=true" makes a warning an error. The definition must outlive the
  * plan. */
 KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error);
+
+/* The rules on the order of steps (check/order.h) for the definition's file and context. */
+void kiln_definition_check_order(const KilnDefinition *d, bool infos, GPtrArray *warnings);

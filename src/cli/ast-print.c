@@ -101,7 +101,7 @@ bool kiln_ast_print(const char *text, gsize size, const char *name, bool json, F
                     FILE *err)
 {
     g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    g_autoptr(KilnDockerfile) d = kiln_dockerfile_parse_all(text, size, name, errors);
+    g_autoptr(KilnDockerfile) d = kiln_dockerfile_parse_all(text, size, name, NULL, errors);
     if (json)
         kiln_ast_json(d, errors, out);
     else

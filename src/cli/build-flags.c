@@ -25,7 +25,7 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->allow);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
-                       f->call,    f->network};
+                       f->call,    f->network,       f->format};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -49,7 +49,6 @@ static const KilnFlag docker_flags[] = {
     {0, "cache-from", KILN_FLAG_UNSUPPORTED},
     {0, "cache-to", KILN_FLAG_UNSUPPORTED},
     {0, "cgroup-parent", KILN_FLAG_UNSUPPORTED},
-    {0, "check", KILN_FLAG_UNSUPPORTED},
     {0, "cpu-period", KILN_FLAG_UNSUPPORTED},
     {0, "cpu-quota", KILN_FLAG_UNSUPPORTED},
     {'c', "cpu-shares", KILN_FLAG_UNSUPPORTED},
@@ -78,7 +77,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
          "Write an archive: type=oci|docker,dest=FILE"},
         {0, "target", KILN_FLAG_STRING, &f->target, "STAGE", "Build this stage, not the last one"},
         {0, "call", KILN_FLAG_STRING, &f->call, "METHOD[,format=FORMAT]",
-         "outline or targets: show what can be built; text or json"},
+         "check, outline or targets: build nothing, show what there is; text or json"},
+        {0, "check", KILN_FLAG_SWITCH, &f->check, NULL, "The same as --call=check"},
         {0, "build-arg", KILN_FLAG_LIST, &f->build_args, "NAME[=VALUE]",
          "Set an ARG; may be repeated"},
         {0, "build-context", KILN_FLAG_LIST, &f->build_contexts, "NAME=PLACE",
@@ -108,4 +108,19 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
     g_array_append_vals(all, own, G_N_ELEMENTS(own));
     g_array_append_vals(all, docker_flags, G_N_ELEMENTS(docker_flags));
     return kiln_call_parse(call, (const KilnFlag *)(void *)all->data, all->len, error);
+}
+
+bool kiln_check_flags_parse(KilnCall *call, KilnBuildFlags *f, GError **error)
+{
+    const KilnFlag flags[] = {
+        {'f', "file", KILN_FLAG_STRING, &f->file, "FILE", "Dockerfile (default: PATH/Dockerfile)"},
+        {0, "format", KILN_FLAG_STRING, &f->format, "text|json", "How to print what was found"},
+        {0, "target", KILN_FLAG_STRING, &f->target, "STAGE", "Check only what this stage needs"},
+        {0, "build-arg", KILN_FLAG_LIST, &f->build_args, "NAME[=VALUE]",
+         "Set an ARG; may be repeated"},
+        {0, "build-context", KILN_FLAG_LIST, &f->build_contexts, "NAME=SOURCE",
+         "Give FROM and COPY --from another source"},
+        {0, "platform", KILN_FLAG_STRING, &f->platform, "OS/ARCH", "Platform of the image"},
+    };
+    return kiln_call_parse(call, flags, G_N_ELEMENTS(flags), error);
 }

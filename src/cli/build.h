@@ -7,8 +7,9 @@ typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
         *call, *network;
+    char *format; /* of `kiln check` */
     GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow;
-    bool no_cache, quiet;
+    bool no_cache, quiet, check;
 } KilnBuildFlags;
 
 void kiln_build_flags_init(KilnBuildFlags *f);
@@ -19,6 +20,11 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
 /* Checks what can be checked without the store, and describes the build. NULL with
  * KILN_ERROR_USAGE. */
 KilnRequest *kiln_build_request(const KilnCall *call, const KilnBuildFlags *f, GError **error);
+/* The flags of `kiln check`: those that say what is built. */
+bool kiln_check_flags_parse(KilnCall *call, KilnBuildFlags *f, GError **error);
+/* Runs "check" and prints what it found to standard output. The exit code is 1 if there is a
+ * warning or an error. */
+int kiln_build_check(KilnCall *call, KilnBuildFlags *f, bool json, GError **error);
 /* --call=METHOD[,format=text|json] of something else than a build: prints what it gives. *handled: whether it was
  * that. Returns the exit code. */
 int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error);

@@ -8,7 +8,7 @@
 /* A method other than "build": the operation of that name, and its text. */
 typedef struct {
     const char *name;
-    void (*print)(json_object *result);
+    void (*print)(json_object *result); /* NULL: kiln_build_check() */
 } Method;
 
 static const char *text_of(json_object *o, const char *key)
@@ -110,7 +110,7 @@ static void print_targets(json_object *result)
     print_table(table, "");
 }
 
-static const Method methods[] = {{"outline", print_outline}, {"targets", print_targets}};
+static const Method methods[] = {{"check", NULL}, {"outline", print_outline}, {"targets", print_targets}};
 
 static const Method *find_method(const char *name, GError **error)
 {
@@ -118,7 +118,7 @@ static const Method *find_method(const char *name, GError **error)
         if (strcmp(methods[i].name, name) == 0)
             return &methods[i];
     g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE,
-                "--call %s is not supported; there are build, outline and targets", name);
+                "--call %s is not supported; there are build, check, outline and targets", name);
     return NULL;
 }
 
@@ -140,6 +140,8 @@ static const Method *parse(const char *text, bool *json, GError **error)
 
 static int run(KilnCall *call, KilnBuildFlags *f, const Method *method, bool json, GError **error)
 {
+    if (!method->print)
+        return kiln_build_check(call, f, json, error);
     f->operation = method->name;
     g_autoptr(KilnRequest) request = kiln_build_request(call, f, error);
     if (!request)
@@ -159,7 +161,8 @@ static int run(KilnCall *call, KilnBuildFlags *f, const Method *method, bool jso
 int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error)
 {
     bool json = false;
-    *handled = f->call && strcmp(f->call, "build") != 0;
-    const Method *method = *handled ? parse(f->call, &json, error) : NULL;
+    const char *text = f->check ? "check" : f->call;
+    *handled = text && strcmp(text, "build") != 0;
+    const Method *method = *handled ? parse(text, &json, error) : NULL;
     return method ? run(call, f, method, json, error) : 0;
 }

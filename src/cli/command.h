@@ -55,6 +55,7 @@ guint kiln_array_length(json_object *array);
 
 int kiln_command_ast(KilnCall *call, GError **error);
 int kiln_command_build(KilnCall *call, GError **error);
+int kiln_command_check(KilnCall *call, GError **error);
 int kiln_command_doctor(KilnCall *call, GError **error);
 int kiln_command_images(KilnCall *call, GError **error);
 int kiln_command_import(KilnCall *call, GError **error);

@@ -9,6 +9,8 @@
 
 static const KilnCommand commands[] = {
     {"build", "[OPTIONS] PATH|URL|-", "Build an image from a Dockerfile", 1, 1, kiln_command_build},
+    {"check", "[OPTIONS] [PATH]", "Check a Dockerfile, and how well its steps are cached", 0, 1,
+     kiln_command_check},
     {"import", "[OPTIONS] FILE|- [NAME[:TAG]]", "Make an image of a root file system's tar archive",
      1, 2, kiln_command_import},
     {"load", "[OPTIONS]", "Load images from an archive or an OCI layout directory", 0, 0,

@@ -4,6 +4,7 @@
 
 #include "dockerfile/excerpt.h"
 #include "dockerfile/lines.h"
+#include "dockerfile/lint.h"
 #include "dockerfile/words.h"
 
 typedef struct {
@@ -115,8 +116,14 @@ bool kiln_directives_read(KilnDockerfile *d, const char *text, gsize size, GErro
 {
     if (!read_syntax(d, text, size, error))
         return false;
-    KilnPlace ignored;
-    d->check = find_directive(text, size, "#", "check", &ignored);
+    KilnPlace place = {1, 1, 1, 1};
+    if (!d->check)
+        d->check = find_directive(text, size, "#", "check", &place);
+    g_autofree char *fault = kiln_lint_fault(d->check);
+    if (fault) {
+        kiln_dockerfile_error(error, d, &place, KILN_DOCKERFILE_ERROR_SYNTAX, "%s", fault);
+        return false;
+    }
 
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     KilnLineReader reader = {text, text + size, 0, '\\'};
@@ -136,6 +143,7 @@ bool kiln_directives_read(KilnDockerfile *d, const char *text, gsize size, GErro
                                   directive.name);
             return false;
         }
+        d->directives = reader.line;
         if (strcmp(directive.name, "escape") != 0)
             continue;
         if (strcmp(directive.value, "\\") != 0 && strcmp(directive.value, "`") != 0) {

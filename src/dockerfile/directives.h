@@ -4,7 +4,8 @@
 
 #include "dockerfile/dockerfile.h"
 
-/* Reads them into d->escape, d->syntax and d->check. `text` is the file without a byte order mark.
+/* Reads them into d->escape, d->syntax, d->check (unless it is set: BUILDKIT_DOCKERFILE_CHECK) and
+ * d->directives. `text` is the file without a byte order mark.
  * Fails for one given twice, for an escape character that is neither \ nor `, and for a syntax that
  * names a frontend other than docker/dockerfile.
  *

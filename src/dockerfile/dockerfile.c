@@ -204,7 +204,7 @@ static void warn_of_trigger(Parse *p, const KilnInstruction *i, const GError *do
     if (!doubt)
         return;
     const char *text = kiln_dockerfile_error_text(doubt, &place);
-    kiln_lint_warn(p->d, "InvalidOnbuildTrigger", &place,
+    kiln_lint_warn(p->d, i, "InvalidOnbuildTrigger", &place,
                    "Builds on this image will fail at the trigger: %s", text);
 }
 
@@ -215,8 +215,7 @@ static KilnInstruction *parse_instruction(Parse *p, GError **error)
     g_autoptr(KilnInstruction) i = kiln_instruction_split(p->d, &p->line, 0, &doubt, error);
     if (!i || !read_heredocs(p, i, error))
         return NULL;
-    if (i->kind == KILN_INST_FROM)
-        kiln_lint_from(p->d, i);
+    kiln_lint_instruction(p->d, i);
     if (!kiln_instruction_check(p->d, i, error))
         return NULL;
     warn_of_trigger(p, i, doubt);
@@ -225,10 +224,12 @@ static KilnInstruction *parse_instruction(Parse *p, GError **error)
 
 static void parse_line(Parse *p, bool whole_file)
 {
-    if (p->line.empty_line > 0) {
-        KilnPlace place = {p->line.empty_line, 1, p->line.empty_line, 1};
-        kiln_lint_warn(p->d, "NoEmptyContinuation", &place,
-                       "an empty line inside a continued instruction; this will become an error");
+    if (p->line.empty_line > 0) { /* BuildKit gives the line where the instruction ends */
+        KilnPlace place = {p->reader.line, 1, p->reader.line, 1};
+        kiln_lint_warn(p->d, NULL, "NoEmptyContinuation", &place,
+                       "an empty line inside a continued instruction (line %u); this will become "
+                       "an error",
+                       p->line.empty_line);
     }
     GError *fault = NULL;
     g_autoptr(KilnInstruction) i = parse_instruction(p, &fault);
@@ -248,7 +249,9 @@ static void parse_line(Parse *p, bool whole_file)
 static bool parse_lines(KilnDockerfile *d, const char *text, gsize size, bool whole_file,
                         GPtrArray *errors)
 {
-    Parse p = {.d = d, .reader = {text, text + size, 0, d->escape}, .errors = errors};
+    Parse p = {.d = d,
+               .reader = {text, text + size, 0, d->escape, d->directives},
+               .errors = errors};
     kiln_logical_line_init(&p.line);
     while (p.faults < MAX_FAULTS && kiln_reader_logical(&p.reader, &p.line))
         parse_line(&p, whole_file);
@@ -300,9 +303,10 @@ static void join_errors(const GPtrArray *errors, GError **error)
 }
 
 KilnDockerfile *kiln_dockerfile_parse_all(const char *text, gsize size, const char *name,
-                                          GPtrArray *errors)
+                                          const char *check, GPtrArray *errors)
 {
     KilnDockerfile *d = dockerfile_new(name);
+    d->check = g_strdup(check);
     read_text(d, text, size, errors);
     return d;
 }
@@ -311,7 +315,7 @@ KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *
                                       GError **error)
 {
     g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    g_autoptr(KilnDockerfile) d = kiln_dockerfile_parse_all(text, size, name, errors);
+    g_autoptr(KilnDockerfile) d = kiln_dockerfile_parse_all(text, size, name, NULL, errors);
     if (errors->len == 0)
         return g_steal_pointer(&d);
     join_errors(errors, error);

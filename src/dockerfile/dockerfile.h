@@ -99,12 +99,14 @@ struct KilnInstruction {
     KilnPlace place;
     GArray *arg_places;       /* KilnPlace, one for each of args */
     KilnInstruction *trigger; /* ONBUILD only, else NULL */
+    char **comments; /* the comment lines ahead of it, without "#"; NULL: none */
 };
 
 typedef struct {
     char *text;
     KilnPlace place;
     const char *rule; /* BuildKit's rule name: "StageNameCasing", "FromAsCasing" … */
+    char **fix;       /* lines that could stand there instead; NULL: none are known */
 } KilnDockerfileWarning;
 
 typedef struct {
@@ -112,6 +114,7 @@ typedef struct {
     char escape;             /* '\\' or '`' */
     char *syntax;            /* value of the syntax directive, or NULL */
     char *check;             /* value of the check directive ("skip=…;error=true"), or NULL */
+    guint directives;        /* how many lines of directives there are at the top */
     GPtrArray *instructions; /* KilnInstruction* */
     GPtrArray *warnings;     /* KilnDockerfileWarning* */
     char **lines;            /* the source, for quoting in messages; NULL-terminated */
@@ -126,9 +129,10 @@ typedef struct {
 KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *name,
                                       GError **error);
 /* The same, for those who want to see what could be read of a file that is wrong. Never NULL; each
- * thing that is wrong is added to `errors` (GError*), in the order of the file. */
+ * thing that is wrong is added to `errors` (GError*), in the order of the file. check: stands in for
+ * the file's check directive (BUILDKIT_DOCKERFILE_CHECK); NULL: that one counts. */
 KilnDockerfile *kiln_dockerfile_parse_all(const char *text, gsize size, const char *name,
-                                          GPtrArray *errors);
+                                          const char *check, GPtrArray *errors);
 void kiln_dockerfile_free(KilnDockerfile *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDockerfile, kiln_dockerfile_free)
 

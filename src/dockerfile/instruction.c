@@ -26,6 +26,7 @@ void kiln_instruction_free(KilnInstruction *i)
     g_ptr_array_unref(i->heredocs);
     g_array_unref(i->arg_places);
     kiln_instruction_free(i->trigger);
+    g_strfreev(i->comments);
     g_free(i);
 }
 
@@ -298,6 +299,10 @@ static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *li
     i->place = kiln_logical_line_place(line, keyword.start, keyword.end);
     i->place.end_line = line->last_line;
     i->place.end_column = line->last_column;
+    if (line->comments->len > 0 && !triggered) {
+        g_ptr_array_add(line->comments, NULL);
+        i->comments = g_strdupv((char **)line->comments->pdata);
+    }
     Split s = {d, line, text, i, {keyword.end, all.end}, triggered, doubt};
     split_flags(&s);
     if (!split_args(&s, keyword.end, error))

@@ -9,6 +9,7 @@ void kiln_logical_line_init(KilnLogicalLine *line)
     *line = (KilnLogicalLine){
         .text = g_string_new(NULL),
         .segments = g_array_new(FALSE, FALSE, sizeof(KilnSegment)),
+        .comments = g_ptr_array_new_with_free_func(g_free),
     };
 }
 
@@ -16,6 +17,7 @@ void kiln_logical_line_clear(KilnLogicalLine *line)
 {
     g_string_free(line->text, TRUE);
     g_array_unref(line->segments);
+    g_ptr_array_unref(line->comments);
 }
 
 gsize kiln_line_chomp(const char *start, gsize length)
@@ -66,10 +68,21 @@ static void append(KilnLogicalLine *line, guint number, const char *start, gsize
     g_string_append_len(line->text, start + skip, (gssize)(length - skip));
 }
 
+/* parser.go in BuildKit: blank lines do not come between a comment and its instruction. */
+static void add_comment(KilnLogicalLine *line, const char *start, gsize length)
+{
+    KilnSpan text = kiln_span_trim(start, (KilnSpan){1, length});
+    if (text.start == text.end)
+        g_ptr_array_set_size(line->comments, 0);
+    else
+        g_ptr_array_add(line->comments, g_strndup(start + text.start, text.end - text.start));
+}
+
 bool kiln_reader_logical(KilnLineReader *reader, KilnLogicalLine *line)
 {
     g_string_truncate(line->text, 0);
     g_array_set_size(line->segments, 0);
+    g_ptr_array_set_size(line->comments, 0);
     line->empty_line = 0;
 
     const char *start;
@@ -79,8 +92,11 @@ bool kiln_reader_logical(KilnLineReader *reader, KilnLogicalLine *line)
     while ((!begun || open) && kiln_reader_physical(reader, &start, &length)) {
         length = kiln_line_chomp(start, length);
         gsize skip = leading_space(start, length);
-        if (skip < length && start[skip] == '#')
-            continue; /* a comment, also amid a continuation */
+        if (skip < length && start[skip] == '#') { /* a comment, also amid a continuation */
+            if (!begun && reader->line > reader->directives)
+                add_comment(line, start, length);
+            continue;
+        }
         if (skip == length) {
             if (begun && line->empty_line == 0)
                 line->empty_line = reader->line;

@@ -8,6 +8,7 @@ typedef struct {
     const char *at, *end;
     guint line; /* number of the physical line that was read last; 0 before the first */
     char escape;
+    guint directives; /* so many lines at the top are parser directives, no comments */
 } KilnLineReader;
 
 /* A run of bytes of a logical line that stood together in the file. */
@@ -22,6 +23,7 @@ typedef struct {
     guint last_line;   /* physical line where it ends, … */
     guint last_column; /* … and the column of that line's last byte */
     guint empty_line;  /* first empty line inside the continuation, 0 if there is none */
+    GPtrArray *comments; /* char*: the comments ahead of it, without "#"; an empty one begins anew */
 } KilnLogicalLine;
 
 void kiln_logical_line_init(KilnLogicalLine *line);

@@ -4,51 +4,116 @@
 
 #include "dockerfile/excerpt.h"
 
-#define MAX_CHECK 4096 /* bytes of "# check=" that are read, again for each warning */
-
 void kiln_warning_free(KilnDockerfileWarning *warning)
 {
     g_free(warning->text);
+    g_strfreev(warning->fix);
     g_free(warning);
 }
 
-/* The options of "# check=…", which ";" divides, up to a space. */
-static char **check_options(const KilnDockerfile *d)
+/* ---- the options of "# check=…" (ParseLintOptions in BuildKit) ---- */
+
+#define MAX_CHECK 4096 /* bytes that are read, again for each warning */
+#define MAX_OPTIONS 3
+
+/* "key=value", which ";" divides, up to a space. */
+static char **check_options(const char *check)
 {
-    gsize length = d->check ? MIN(strcspn(d->check, " "), MAX_CHECK) : 0;
-    g_autofree char *value = g_strndup(d->check, length);
-    return g_strsplit(value ? value : "", ";", -1);
+    gsize length = check ? MIN(strcspn(check, " "), MAX_CHECK) : 0;
+    g_autofree char *value = g_strndup(check, length);
+    return value && *value ? g_strsplit(value, ";", MAX_OPTIONS) : g_new0(char *, 1);
+}
+
+/* The value of the option, trimmed, or NULL. */
+static const char *option_value(char *option, const char *key)
+{
+    char *equals = strchr(option, '=');
+    if (!equals)
+        return NULL;
+    g_autofree char *name = g_strndup(option, (gsize)(equals - option));
+    return strcmp(g_strstrip(name), key) == 0 ? g_strstrip(equals + 1) : NULL;
+}
+
+/* Go's strconv.ParseBool. */
+static const char *const yes[] = {"1", "t", "T", "true", "True", "TRUE", NULL};
+static const char *const no[] = {"0", "f", "F", "false", "False", "FALSE", NULL};
+
+char *kiln_lint_fault(const char *check)
+{
+    g_auto(GStrv) options = check_options(check);
+    for (char **option = options; *option; option++) {
+        const char *error = option_value(*option, "error");
+        if (error && !g_strv_contains(yes, error) && !g_strv_contains(no, error)) {
+            g_autofree char *shown = kiln_excerpt_text(error, strlen(error));
+            return g_strdup_printf("the check option error=%s is neither true nor false", shown);
+        }
+        if (error || option_value(*option, "skip") || option_value(*option, "experimental"))
+            continue;
+        g_autofree char *shown = kiln_excerpt_text(*option, strlen(*option));
+        return g_strdup_printf("the check option %s is unknown; there are skip=RULE,RULE (or all), "
+                               "error=true and experimental=RULE,RULE (or all)",
+                               shown);
+    }
+    return NULL;
 }
 
 bool kiln_lint_is_strict(const KilnDockerfile *d)
 {
-    static const char *const yes[] = {"1", "t", "T", "true", "True", "TRUE", NULL};
-    g_auto(GStrv) options = check_options(d);
-    for (char **option = options; *option; option++)
-        if (g_str_has_prefix(*option, "error=") && g_strv_contains(yes, *option + strlen("error=")))
-            return true;
-    return false;
+    g_auto(GStrv) options = check_options(d->check);
+    bool strict = false;
+    for (char **option = options; *option; option++) {
+        const char *error = option_value(*option, "error");
+        strict = error ? g_strv_contains(yes, error) : strict;
+    }
+    return strict;
 }
 
-/* Does "# check=…" say to skip this rule? */
-static bool is_skipped(const KilnDockerfile *d, const char *rule)
+/* Do the options name this rule, or "all", under the key? */
+static bool lists(const char *check, const char *key, const char *rule)
 {
-    g_auto(GStrv) options = check_options(d);
+    g_auto(GStrv) options = check_options(check);
     for (char **option = options; *option; option++) {
-        if (!g_str_has_prefix(*option, "skip="))
+        const char *value = option_value(*option, key);
+        if (!value)
             continue;
-        g_auto(GStrv) names = g_strsplit(*option + strlen("skip="), ",", -1);
-        if (g_strv_contains((const char *const *)names, "all") ||
-            g_strv_contains((const char *const *)names, rule))
-            return true;
+        g_auto(GStrv) names = g_strsplit(value, ",", -1);
+        for (char **name = names; *name; name++)
+            if (strcmp(g_strstrip(*name), rule) == 0 || strcmp(value, "all") == 0)
+                return true;
     }
     return false;
 }
 
-void kiln_lint_warn(KilnDockerfile *d, const char *rule, const KilnPlace *place, const char *format,
-                    ...)
+/* The options of a "# check=…" ahead of an instruction, which add to those of the file. */
+static char *own_options(const KilnInstruction *i)
 {
-    if (is_skipped(d, rule))
+    for (char **comment = i ? i->comments : NULL; comment && *comment; comment++) {
+        const char *at = *comment;
+        if (g_ascii_strncasecmp(at, "check", strlen("check")) != 0)
+            continue;
+        at += strlen("check");
+        at += strspn(at, " \t");
+        if (*at != '=')
+            continue;
+        g_autofree char *fault = kiln_lint_fault(at + 1 + strspn(at + 1, " \t"));
+        return fault ? NULL : g_strdup(at + 1 + strspn(at + 1, " \t"));
+    }
+    return NULL;
+}
+
+bool kiln_lint_wants(const KilnDockerfile *d, const KilnInstruction *i, const char *rule)
+{
+    /* BuildKit's one experimental rule: only on demand, and then no skip=all concerns it. */
+    bool experimental = strcmp(rule, "InvalidDefinitionDescription") == 0;
+    const char *key = experimental ? "experimental" : "skip";
+    g_autofree char *own = own_options(i);
+    return (lists(d->check, key, rule) || lists(own, key, rule)) == experimental;
+}
+
+void kiln_lint_warn(KilnDockerfile *d, const KilnInstruction *i, const char *rule,
+                    const KilnPlace *place, const char *format, ...)
+{
+    if (!kiln_lint_wants(d, i, rule))
         return;
     KilnDockerfileWarning *warning = g_new0(KilnDockerfileWarning, 1);
     va_list arguments;
@@ -59,6 +124,8 @@ void kiln_lint_warn(KilnDockerfile *d, const char *rule, const KilnPlace *place,
     warning->rule = rule;
     g_ptr_array_add(d->warnings, warning);
 }
+
+/* ---- the rules ---- */
 
 typedef enum { CASE_UPPER, CASE_LOWER, CASE_MIXED } Casing;
 
@@ -85,102 +152,64 @@ static KilnPlace keyword_place(const KilnInstruction *i)
     return place;
 }
 
-void kiln_lint_from(KilnDockerfile *d, const KilnInstruction *from)
+static void lint_from(KilnDockerfile *d, const KilnInstruction *from)
 {
-    if (from->args->len != 3)
+    if (from->args->len < 3)
         return;
     const char *as = g_ptr_array_index(from->args, 1);
     const char *name = g_ptr_array_index(from->args, 2);
     if (casing(from->keyword) != CASE_MIXED && casing(as) != casing(from->keyword))
-        kiln_lint_warn(d, "FromAsCasing", arg_place(from, 1), "%s and %s are not in the same case",
-                       from->keyword, as);
+        kiln_lint_warn(d, from, "FromAsCasing", arg_place(from, 1),
+                       "%s and %s are not in the same case", from->keyword, as);
     g_autofree char *lower = g_ascii_strdown(name, -1);
-    if (strcmp(lower, name) != 0) {
+    if (from->args->len == 3 && strcmp(lower, name) != 0) {
         g_autofree char *shown = kiln_excerpt_text(name, strlen(name));
-        kiln_lint_warn(d, "StageNameCasing", arg_place(from, 2),
+        kiln_lint_warn(d, from, "StageNameCasing", arg_place(from, 2),
                        "the stage name %s should be in lower case", shown);
     }
 }
 
-/* What the rules know of the stage they are in. */
-typedef struct {
-    const KilnInstruction *last[KILN_INST_SHELL + 1]; /* by kind */
-    bool shell; /* SHELL is set, here or in the stage it starts from */
-    char *name;
-} Stage;
+void kiln_lint_instruction(KilnDockerfile *d, const KilnInstruction *i)
+{
+    KilnPlace place = keyword_place(i);
+    if (i->kind == KILN_INST_FROM)
+        lint_from(d, i);
+    if (i->kind == KILN_INST_MAINTAINER)
+        kiln_lint_warn(d, i, "MaintainerDeprecated", &place,
+                       "MAINTAINER is deprecated; use LABEL org.opencontainers.image.authors=…");
+}
 
-static void lint_stage_name(KilnDockerfile *d, const KilnInstruction *from, GHashTable *shells)
+static void lint_stage_name(KilnDockerfile *d, const KilnInstruction *from, GHashTable *names)
 {
     const char *name = g_ptr_array_index(from->args, 1);
     g_autofree char *shown = kiln_excerpt_text(name, strlen(name));
     if (strcmp(name, "scratch") == 0 || strcmp(name, "context") == 0)
-        kiln_lint_warn(d, "ReservedStageName", arg_place(from, 1),
+        kiln_lint_warn(d, from, "ReservedStageName", arg_place(from, 1),
                        "%s is a reserved word and should not name a stage", shown);
-    if (g_hash_table_contains(shells, name))
-        kiln_lint_warn(d, "DuplicateStageName", arg_place(from, 1),
+    if (!g_hash_table_add(names, (gpointer)name))
+        kiln_lint_warn(d, from, "DuplicateStageName", arg_place(from, 1),
                        "an earlier stage is named %s, too; names should be unique", shown);
 }
 
-static void lint_once(KilnDockerfile *d, Stage *stage, const KilnInstruction *i)
+/* The last comment ahead of an ARG or of a stage with a name describes it, and begins with its
+ * name. */
+static void lint_description(KilnDockerfile *d, const KilnInstruction *i)
 {
-    const KilnInstruction *before = stage->last[i->kind];
-    stage->last[i->kind] = i;
-    if (!before)
+    guint n = i->comments ? g_strv_length(i->comments) : 0;
+    bool from = i->kind == KILN_INST_FROM;
+    if (n == 0 || (from && i->args->len < 2))
         return;
-    KilnPlace place = keyword_place(before);
-    kiln_lint_warn(d, "MultipleInstructionsDisallowed", &place,
-                   "the %s at line %u overrides this one: only the last of a stage counts",
-                   kiln_instruction_keyword(i->kind), i->place.line);
-}
-
-static void lint_instruction(KilnDockerfile *d, Stage *stage, const KilnInstruction *i)
-{
+    g_autofree char *word = g_strndup(i->comments[n - 1], strcspn(i->comments[n - 1], " "));
+    const char *name = g_ptr_array_index(i->args, from ? 1 : 0);
+    guint names = from ? 1 : i->args->len / 2;
+    for (guint k = 0; k < names; k++)
+        if (strcmp(from ? name : g_ptr_array_index(i->args, 2 * k), word) == 0)
+            return;
     KilnPlace place = keyword_place(i);
-    const char *keyword = kiln_instruction_keyword(i->kind);
-    switch (i->kind) {
-    case KILN_INST_SHELL:
-        stage->shell = true;
-        break;
-    case KILN_INST_MAINTAINER:
-        kiln_lint_warn(d, "MaintainerDeprecated", &place,
-                       "MAINTAINER is deprecated; use LABEL org.opencontainers.image.authors=…");
-        break;
-    case KILN_INST_ENV:
-    case KILN_INST_LABEL:
-        if (i->legacy)
-            kiln_lint_warn(d, "LegacyKeyValueFormat", &place,
-                           "\"%s name=value\" should be used instead of \"%s name value\"", keyword,
-                           keyword);
-        break;
-    case KILN_INST_CMD:
-    case KILN_INST_ENTRYPOINT:
-        lint_once(d, stage, i);
-        if (!i->json && !stage->shell)
-            kiln_lint_warn(d, "JSONArgsRecommended", &place,
-                           "%s should be in JSON form: in shell form signals reach the shell and "
-                           "not the program",
-                           keyword);
-        break;
-    case KILN_INST_HEALTHCHECK:
-        lint_once(d, stage, i);
-        break;
-    default:
-        break;
-    }
-}
-
-/* FROM begins a stage; what it inherits is the shell of the stage it names. */
-static void lint_from(KilnDockerfile *d, Stage *stage, const KilnInstruction *from,
-                      GHashTable *shells)
-{
-    const char *base = g_ptr_array_index(from->args, 0);
-    g_autofree char *lower = g_ascii_strdown(base, -1);
-    bool shell = GPOINTER_TO_INT(g_hash_table_lookup(shells, lower)) != 0;
-    *stage = (Stage){.shell = shell};
-    if (from->args->len > 1) {
-        stage->name = g_ptr_array_index(from->args, 1);
-        lint_stage_name(d, from, shells);
-    }
+    kiln_lint_warn(d, i, "InvalidDefinitionDescription", &place,
+                   "the comment above does not describe it: write \"# %s …\", or put an empty "
+                   "comment line between",
+                   names > 1 ? "<name of the ARG>" : name);
 }
 
 static void lint_casing(KilnDockerfile *d)
@@ -204,7 +233,7 @@ static void lint_casing(KilnDockerfile *d)
         if (casing(i->keyword) == majority)
             continue;
         KilnPlace place = keyword_place(i);
-        kiln_lint_warn(d, "ConsistentInstructionCasing", &place,
+        kiln_lint_warn(d, i, "ConsistentInstructionCasing", &place,
                        "%s should be in %s case as most instructions of the file are", i->keyword,
                        majority == CASE_LOWER ? "lower" : "upper");
     }
@@ -219,21 +248,21 @@ static gint by_place(gconstpointer a, gconstpointer b)
     return p->column < q->column ? -1 : p->column > q->column;
 }
 
+void kiln_lint_sort(GPtrArray *warnings)
+{
+    g_ptr_array_sort(warnings, by_place);
+}
+
 void kiln_lint(KilnDockerfile *d)
 {
-    /* Names of stages seen so far, lower case, to whether SHELL is set at their end. */
-    g_autoptr(GHashTable) shells = g_hash_table_new(g_str_hash, g_str_equal);
-    Stage stage = {0};
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint n = 0; n < d->instructions->len; n++) {
         const KilnInstruction *i = g_ptr_array_index(d->instructions, n);
-        if (i->kind == KILN_INST_FROM) {
-            lint_from(d, &stage, i, shells);
-        } else {
-            lint_instruction(d, &stage, i);
-        }
-        if (stage.name)
-            g_hash_table_insert(shells, stage.name, GINT_TO_POINTER(stage.shell));
+        if (i->kind == KILN_INST_FROM && i->args->len > 1)
+            lint_stage_name(d, i, names);
+        if (i->kind == KILN_INST_FROM || i->kind == KILN_INST_ARG)
+            lint_description(d, i);
     }
     lint_casing(d);
-    g_ptr_array_sort(d->warnings, by_place);
+    kiln_lint_sort(d->warnings);
 }

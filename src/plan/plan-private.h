@@ -21,6 +21,7 @@ typedef struct {
     GPtrArray *warnings; /* KilnDockerfileWarning* */
     GPtrArray *history;  /* KilnHistory*, NULL: none is kept */
     bool *has_cmd;       /* the stage has a CMD of its own; NULL: does not matter */
+    KilnPlace *once;     /* by kind: where the last one is of what counts once a stage; NULL: none is kept */
 } KilnSite;
 
 /* What a base resolved to; one for each distinct name and platform. */
@@ -53,6 +54,7 @@ struct KilnStage {
     KilnScope *scope;
     GPtrArray *history; /* KilnHistory*, of this stage alone */
     bool has_cmd;
+    KilnPlace once[KILN_INST_SHELL + 1]; /* see KilnSite */
     bool workdir_set;
     guint total, count; /* of steps, for "[2/5]" */
 };
@@ -185,6 +187,9 @@ bool kiln_site_metadata(KilnSite *site, GError **error);
 void kiln_site_append_shell(const KilnSite *site, GPtrArray *argv);
 /* "WORKDIR b" after "WORKDIR /a" is "/a/b"; an absolute path stays as written. g_free(). */
 char *kiln_workdir_join(const KilnConfig *config, const char *path);
+
+/* lint.c: BuildKit's rules for an instruction of a stage that is built. */
+void kiln_site_lint(const KilnSite *site);
 
 /* site.c */
 void kiln_site_history(const KilnSite *site, KilnStep *step, const char *created_by);

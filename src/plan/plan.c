@@ -73,6 +73,7 @@ static bool dispatch(KilnPlanner *p, KilnStage *s, const KilnInstruction *i, boo
                      GError **error)
 {
     KilnSite site = kiln_stage_site(p, s, i, trigger);
+    kiln_site_lint(&site);
     switch (i->kind) {
     case KILN_INST_RUN:
         return kiln_stage_run(p, s, &site, error);

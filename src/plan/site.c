@@ -74,7 +74,7 @@ void kiln_site_warn(const KilnSite *site, const char *rule, const char *format, 
     /* kiln_lint_warn() knows what "# check=skip=…" leaves out. */
     KilnDockerfile plan = {.check = site->file ? site->file->check : NULL,
                            .warnings = site->warnings};
-    kiln_lint_warn(&plan, rule, site->place, "%s", text);
+    kiln_lint_warn(&plan, site->origin ? NULL : site->instruction, rule, site->place, "%s", text);
 }
 
 /* Names like API_KEY or github_token, but not PUBLIC_KEY (BuildKit's rule and words). */
@@ -128,27 +128,16 @@ const KilnPlace *kiln_site_flag(const KilnSite *site, const char *name)
 
 typedef struct {
     const KilnSite *site;
-    const char *word;
+    bool silent; /* what is unset is not told */
 } Lookup;
 
-/* Whether every use of an unset variable says what to do then: ${name:-word} and the like. */
-static bool foreseen(const char *word, const char *name)
-{
-    g_autofree char *open = g_strdup_printf("${%s", name);
-    const char *at = strstr(word, open);
-    if (!at)
-        return false;
-    at += strlen(open);
-    return (*at == ':' && at[1]) || *at == '-' || *at == '+' || *at == '?';
-}
-
+/* As in BuildKit also ${name:-word} is told, which foresees that the variable is unset. */
 static const char *look_up(const char *name, void *data)
 {
     const Lookup *lookup = data;
     const KilnSite *site = lookup->site;
     const char *value = kiln_scope_get(site->scope, name);
-    if (value || site->scope->open || kiln_scope_declares(site->scope, name) ||
-        foreseen(lookup->word, name))
+    if (value || lookup->silent || site->scope->open || kiln_scope_declares(site->scope, name))
         return value;
     g_autoptr(GPtrArray) names = kiln_scope_names(site->scope);
     g_ptr_array_add(names, NULL);
@@ -170,7 +159,7 @@ void kiln_site_place_error(const KilnSite *site, GError **error, GError *problem
 
 char *kiln_site_word(const KilnSite *site, const char *word, const KilnPlace *place, GError **error)
 {
-    Lookup lookup = {site, word};
+    Lookup lookup = {site, false};
     GError *problem = NULL;
     char *result = kiln_expand_word(word, site->escape, look_up, &lookup, &problem);
     if (!result)
@@ -180,7 +169,7 @@ char *kiln_site_word(const KilnSite *site, const char *word, const KilnPlace *pl
 
 char *kiln_site_raw(const KilnSite *site, const char *text, const KilnPlace *place, GError **error)
 {
-    Lookup lookup = {site, text};
+    Lookup lookup = {site, false};
     GError *problem = NULL;
     char *result = kiln_expand_raw(text, '\\', look_up, &lookup, &problem);
     if (!result)
@@ -196,9 +185,9 @@ char *kiln_site_argument(const KilnSite *site, guint argument, GError **error)
 
 char **kiln_site_words(const KilnSite *site, guint argument, GError **error)
 {
-    Lookup lookup = {site, g_ptr_array_index(site->instruction->args, argument)};
+    Lookup lookup = {site, true}; /* of EXPOSE, where BuildKit does not tell either */
     GError *problem = NULL;
-    char **words = kiln_expand_words(lookup.word, site->escape, look_up, &lookup, &problem);
+    char **words = kiln_expand_words(g_ptr_array_index(site->instruction->args, argument), site->escape, look_up, &lookup, &problem);
     if (!words)
         kiln_site_place_error(site, error, problem, kiln_site_place(site, argument));
     return words;

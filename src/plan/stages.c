@@ -36,6 +36,7 @@ KilnSite kiln_stage_site(KilnPlanner *p, KilnStage *s, const KilnInstruction *i,
         .warnings = p->plan->warnings,
         .history = s->history,
         .has_cmd = &s->has_cmd,
+        .once = s->once,
     };
 }
 
@@ -147,8 +148,6 @@ static bool from_platform(KilnPlanner *p, KilnStage *s, const KilnSite *site, GE
 static void warn_defaults(const KilnSite *site, const KilnScope *defaults)
 {
     const char *written = g_ptr_array_index(site->instruction->args, 0);
-    if (!defaults || !strchr(written, '$'))
-        return;
     FromLookup lookup = lookup_new(defaults);
     g_autofree char *text = kiln_expand_word(written, site->escape, look_up, &lookup, NULL);
     if (text) {
@@ -159,6 +158,21 @@ static void warn_defaults(const KilnSite *site, const KilnScope *defaults)
                            written);
     }
     lookup_clear(&lookup);
+}
+
+/* Of all stages before any is looked at: it is told also of a file that is wrong further up. */
+static void warn_all_defaults(KilnPlanner *p, const KilnScope *defaults)
+{
+    for (guint n = 0; n < p->file->instructions->len; n++) {
+        const KilnInstruction *i = g_ptr_array_index(p->file->instructions, n);
+        KilnSite site = {.file = p->file,
+                         .instruction = i,
+                         .place = &i->place,
+                         .escape = p->file->escape,
+                         .warnings = p->plan->warnings};
+        if (i->kind == KILN_INST_FROM)
+            warn_defaults(&site, defaults);
+    }
 }
 
 static KilnStage *stage_new(KilnPlanner *p, const KilnInstruction *from)
@@ -177,11 +191,10 @@ static KilnStage *stage_new(KilnPlanner *p, const KilnInstruction *from)
     return s;
 }
 
-static bool stage_from(KilnPlanner *p, KilnStage *s, const KilnScope *defaults, GError **error)
+static bool stage_from(KilnPlanner *p, KilnStage *s, GError **error)
 {
     KilnSite site = kiln_stage_site(p, s, s->from, false);
     const char *written = g_ptr_array_index(s->from->args, 0);
-    warn_defaults(&site, defaults);
     FromLookup lookup = lookup_new(p->globals);
     s->base_name = from_word(&site, written, kiln_site_place(&site, 0), &lookup, error);
     lookup_clear(&lookup);
@@ -260,10 +273,12 @@ bool kiln_planner_stages(KilnPlanner *p, GError **error)
         return false;
     /* NULL if only an argument that was given spares them an error. */
     g_autoptr(KilnScope) defaults = kiln_planner_globals(p, NULL, NULL);
+    if (defaults)
+        warn_all_defaults(p, defaults);
     for (guint n = 0; n < p->file->instructions->len; n++) {
         const KilnInstruction *i = g_ptr_array_index(p->file->instructions, n);
         if (i->kind == KILN_INST_FROM) {
-            if (!stage_from(p, stage_new(p, i), defaults, error))
+            if (!stage_from(p, stage_new(p, i), error))
                 return false;
         } else if (p->stages->len > 0) {
             KilnStage *s = g_ptr_array_index(p->stages, p->stages->len - 1);

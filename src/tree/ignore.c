@@ -494,3 +494,13 @@ bool kiln_ignore_prunes(const KilnIgnore *ignore, const char *dir)
     }
     return false;
 }
+
+bool kiln_ignore_has_exceptions(const KilnIgnore *ignore)
+{
+    for (guint i = 0; i < ignore->patterns->len; i++) {
+        const Pattern *p = g_ptr_array_index(ignore->patterns, i);
+        if (p->exclusion)
+            return true;
+    }
+    return false;
+}

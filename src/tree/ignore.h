@@ -26,5 +26,8 @@ bool kiln_ignore_matches(const KilnIgnore *ignore, const char *path);
  * is not excluded. */
 char *kiln_ignore_explain(const KilnIgnore *ignore, const char *path);
 
+/* Whether there is a "!" pattern. */
+bool kiln_ignore_has_exceptions(const KilnIgnore *ignore);
+
 /* Whether an excluded directory can be skipped whole: no "!" pattern could match below it. */
 bool kiln_ignore_prunes(const KilnIgnore *ignore, const char *dir);

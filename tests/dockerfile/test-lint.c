@@ -8,28 +8,24 @@ static const char *const cases[][2] = {
     {"FROM a as b", "FromAsCasing 1:8"},
     {"from a AS b", "FromAsCasing 1:8"},
     {"From a as b\nRUN c", "ConsistentInstructionCasing 1:1"}, /* mixed: one warning is enough */
-    {"FROM a\nRUN b \\\n\n  c\n", "NoEmptyContinuation 3:1"},
+    {"FROM a\nRUN b \\\n\n  c\n", "NoEmptyContinuation 4:1"},
     {"FROM a\nRUN b\nrun c\nRun d",
      "ConsistentInstructionCasing 3:1\nConsistentInstructionCasing 4:1"},
     {"from a\nrun b\nRUN c", "ConsistentInstructionCasing 3:1"},
     {"arg X\nFROM a\nRUN b", ""}, /* global ARGs do not count */
     {"FROM a AS b\nFROM c AS B", "StageNameCasing 2:11\nDuplicateStageName 2:11"},
     {"FROM a AS scratch\nFROM a AS context", "ReservedStageName 1:11\nReservedStageName 2:11"},
-    {"FROM a\nCMD b", "JSONArgsRecommended 2:1"},
-    {"FROM a\nENTRYPOINT b", "JSONArgsRecommended 2:1"},
-    {"FROM a\nSHELL [\"sh\"]\nCMD b", ""},
-    {"FROM a AS b\nSHELL [\"sh\"]\nFROM B\nCMD b", ""},
-    {"FROM a AS b\nSHELL [\"sh\"]\nFROM c\nCMD b", "JSONArgsRecommended 4:1"},
     {"FROM a\nMAINTAINER b", "MaintainerDeprecated 2:1"},
-    {"FROM a\nENV b c\nLABEL d e\nENV f=g", "LegacyKeyValueFormat 2:1\nLegacyKeyValueFormat 3:1"},
-    {"FROM a\nCMD [\"b\"]\nCMD [\"c\"]\nENTRYPOINT []\nENTRYPOINT []\nHEALTHCHECK NONE\n"
-     "HEALTHCHECK NONE",
-     "MultipleInstructionsDisallowed 2:1\nMultipleInstructionsDisallowed 4:1\n"
-     "MultipleInstructionsDisallowed 6:1"},
-    {"FROM a\nCMD [\"b\"]\nFROM a\nCMD [\"c\"]", ""},
-    {"# check=skip=JSONArgsRecommended,FromAsCasing\nFROM a as B\nCMD c", "StageNameCasing 2:11"},
+    {"# describes it\nFROM a AS b\n# b is it\nARG b", ""}, /* experimental */
+    {"# check=experimental=all\n# bad\nFROM a AS b\n# b is it\nARG b\n# no\n#\nARG c\n# x\n\nARG d e",
+     "InvalidDefinitionDescription 3:1\nInvalidDefinitionDescription 11:1"},
+    {"# check=skip=all;experimental=InvalidDefinitionDescription\n# bad\nFROM a AS B",
+     "InvalidDefinitionDescription 3:1"},
+    {"FROM a\n# check=skip=MaintainerDeprecated\nMAINTAINER b\nMAINTAINER c", "MaintainerDeprecated 4:1"},
+    {"# check=skip=MaintainerDeprecated,FromAsCasing\nFROM a as B\nMAINTAINER c",
+     "StageNameCasing 2:11"},
     {"# check=skip=all;error=true\nFROM a as B\nCMD c", ""},
-    {"# check=error=true\nFROM a\nCMD c", "JSONArgsRecommended 3:1"},
+    {"# check=error=true\nFROM a\nMAINTAINER c", "MaintainerDeprecated 3:1"},
     /* BuildKit stores triggers unread; what is wrong with one is worth a warning */
     {"FROM a\nONBUILD COPY . /b", ""},
     {"FROM a\nONBUILD COPY b", "InvalidOnbuildTrigger 2:9"},
@@ -69,6 +65,20 @@ static void test_case(gconstpointer data)
     g_assert_cmpstr(got->str, ==, c[1]);
 }
 
+/* The options themselves can be wrong. */
+static void test_bad_options(void)
+{
+    static const char *const bad[] = {"# check=foo\nFROM a", "# check=error=maybe\nFROM a",
+                                      "# check=skip=a;frob=b\nFROM a"};
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(KilnDockerfile) d = kiln_dockerfile_parse(bad[i], strlen(bad[i]), "Dockerfile", &error);
+        g_assert_null(d);
+        g_assert_nonnull(strstr(error->message, "Dockerfile:1:"));
+        g_assert_nonnull(strstr(error->message, "check option"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -77,5 +87,6 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, cases[n], test_case);
     }
     g_test_add_func("/lint/strict", test_strict);
+    g_test_add_func("/lint/bad-options", test_bad_options);
     return g_test_run();
 }

@@ -102,6 +102,14 @@ static void test_warnings(void)
         const char *instructions, *rule, *part;
         guint line;
     } table[] = {
+        {"CMD b", "JSONArgsRecommended", "CMD", 2},
+        {"ENTRYPOINT b", "JSONArgsRecommended", "ENTRYPOINT", 2},
+        {"SHELL [\"x\"]\nCMD b\nFROM app\nCMD b", "JSONArgsRecommended", "CMD", 5},
+        {"ENV b c", "LegacyKeyValueFormat", "ENV", 2},
+        {"LABEL b=c\nLABEL b c", "LegacyKeyValueFormat", "LABEL", 3},
+        {"CMD [\"b\"]\nUSER x\nCMD [\"c\"]", "MultipleInstructionsDisallowed", "line 4", 2},
+        {"HEALTHCHECK NONE\nHEALTHCHECK NONE", "MultipleInstructionsDisallowed", "HEALTHCHECK", 2},
+        {"# check=skip=JSONArgsRecommended\nCMD b\nENTRYPOINT c", "JSONArgsRecommended", "ENTRYPOINT", 4},
         {"EXPOSE 80/TCP", "ExposeProtoCasing", "80/TCP", 2},
         {"EXPOSE 80:80", "ExposeInvalidFormat", "80:80", 2},
     };
@@ -112,6 +120,26 @@ static void test_warnings(void)
         g_assert_true(warned(&f, table[i].rule, table[i].part));
         const KilnDockerfileWarning *w = g_ptr_array_index(f.plan->warnings, 0);
         g_assert_cmpuint(w->place.line, ==, table[i].line);
+    }
+}
+
+/* What is not set may be set by a base that is not known; and stages that the target does not need count, too. */
+static void test_unknown_base(void)
+{
+    static const struct {
+        const char *text;
+        bool told;
+    } files[] = {
+        {"FROM unknown\nENV A=$B", false},
+        {"FROM unknown AS b\nFROM b\nENV A=$B", false},
+        {"FROM unknown\nCMD b", true},
+        {"FROM scratch AS other\nENV A=$B\nFROM unknown", true},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_auto(Fixture) f = {.options = {.all_stages = true}};
+        fixture_good(&f, files[i].text);
+        g_assert_cmpuint(f.plan->warnings->len, ==, files[i].told);
+        g_assert_null(kiln_config_string(f.plan->config, "User"));
     }
 }
 
@@ -228,6 +256,7 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/metadata/author", test_author);
     g_test_add_func("/plan/metadata/labels", test_labels);
     g_test_add_func("/plan/metadata/warnings", test_warnings);
+    g_test_add_func("/plan/metadata/unknown-base", test_unknown_base);
     g_test_add_func("/plan/metadata/refused", test_refused);
     g_test_add_func("/plan/metadata/change", test_change);
     g_test_add_func("/plan/metadata/gotext", test_gotext);

@@ -419,6 +419,65 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
 
 #define ADD(path, func) g_test_add("/store/" path, Place, NULL, set_up, func, tear_down)
 
+static gint by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What the directory holds, and when it was changed. */
+static char *snapshot(Place *p, const char *folder)
+{
+    g_autofree char *path = g_build_filename(p->root, folder, NULL);
+    g_autoptr(GDir) d = g_dir_open(path, 0, NULL);
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+    while ((name = g_dir_read_name(d))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+        GStatBuf st;
+        g_assert_cmpint(g_stat(file, &st), ==, 0);
+        g_ptr_array_add(lines, g_strdup_printf("%s %ld %ld.%09ld", name, (long)st.st_size, (long)st.st_mtim.tv_sec,
+                                               st.st_mtim.tv_nsec));
+    }
+    g_ptr_array_sort(lines, by_text);
+    g_ptr_array_add(lines, NULL);
+    return g_strjoinv("\n", (char **)lines->pdata);
+}
+
+/* A reader makes nothing and changes nothing, and goes along with others. */
+static void test_read(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_assert_null(kiln_store_open(p->root, KILN_STORE_READ, &error));
+    g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND);
+    g_assert_false(there(p, ""));
+    g_clear_error(&error);
+
+    KilnStore *s = open_store(p);
+    g_autofree char *id = NULL;
+    g_assert_true(kiln_blob_put_bytes(s, "{}", 2, &id, NULL));
+    g_assert_true(kiln_image_put(s, id, "docker.io/library/a:latest", NULL, 0, NULL, NULL));
+    for (int other = 1; other >= 0; other--) { /* another has it open, none has */
+        g_autofree char *before = snapshot(p, "");
+        g_autofree char *tmp = snapshot(p, "tmp");
+        KilnStore *reader = kiln_store_open(p->root, KILN_STORE_READ, &error);
+        g_assert_no_error(error);
+        g_autoptr(KilnImage) image = kiln_image_lookup(reader, "docker.io/library/a:latest", NULL);
+        g_assert_cmpstr(image->id, ==, id);
+        g_assert_false(kiln_image_tag(reader, id, "docker.io/library/b:latest", NULL));
+        kiln_store_close(reader);
+        g_autofree char *after = snapshot(p, "");
+        g_autofree char *tmp_after = snapshot(p, "tmp");
+        g_assert_cmpstr(after, ==, before);
+        g_assert_cmpstr(tmp_after, ==, tmp);
+        if (other)
+            kiln_store_close(s);
+    }
+    write_file(p, "version", "kiln-store 1\nowner 4294967294\nowners self\n");
+    g_assert_null(kiln_store_open(p->root, KILN_STORE_READ, &error));
+    g_assert_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -436,6 +495,7 @@ int main(int argc, char **argv)
     ADD("reset", test_reset);
     ADD("reset-and-symlinks", test_reset_and_symlinks);
     ADD("foreign-directory", test_foreign_directory);
+    ADD("read", test_read);
     ADD("unconfirmed-rows-of-another-boot", test_unconfirmed_rows_of_another_boot);
     return g_test_run();
 }
