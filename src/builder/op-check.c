@@ -152,6 +152,7 @@ json_object *kiln_operation_check(KilnOperation *op, GError **error)
     /* Without a target all stages are checked, as in BuildKit. */
     d->all_stages = !kiln_request_text(op->request, "target");
     g_autoptr(GError) failure = NULL;
-    g_autoptr(KilnPlan) plan = kiln_definition_plan(d, &failure);
+    KilnPlan *plan = kiln_definition_plan(d, &failure); /* for its warnings alone */
+    g_clear_pointer(&plan, kiln_plan_free);
     return document(d, failure);
 }

@@ -51,7 +51,7 @@ static bool has_list(const KilnCheckStage *s, const KilnCheckRun *r, const KilnT
 {
     bool found;
     g_autofree char *directory = source_directory(s, r);
-    g_autoptr(GPtrArray) names = kiln_check_files(s->context, directory, t->files, &found);
+    g_ptr_array_unref(kiln_check_files(s->context, directory, t->files, &found));
     return s->context->fd < 0 || found;
 }
 
@@ -258,8 +258,7 @@ void kiln_check_late(KilnCheckStage *s)
     g_ptr_array_add(names, NULL);
     g_autofree char *tools = g_strjoinv(" and ", (char **)names->pdata);
     kiln_check_tell(s, s->wide, "CopyBeforeInstall", (char **)g_ptr_array_steal(before, NULL),
-                    "after any change of the files that this copies, what %s install%s is "
-                    "installed anew (line%s %s); "
-                    "copy the list of it alone, install, then copy the rest",
+                    "whenever a file that this copies changes, %s run%s again (line%s %s): copy only the "
+                    "files that say what to install, install, then copy the rest",
                     tools, names->len > 2 ? "" : "s", s->late->len > 1 ? "s" : "", at->str);
 }

@@ -62,8 +62,8 @@ static char **environment(void)
         "GIT_ASKPASS=",
         "GIT_ALLOW_PROTOCOL=https:http:ssh:git",
         "GIT_OPTIONAL_LOCKS=0",
-        "GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new "
-        "-o ForwardAgent=no -o ConnectTimeout=20 -o ServerAliveInterval=15",
+        ("GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new "
+        "-o ForwardAgent=no -o ConnectTimeout=20 -o ServerAliveInterval=15"),
     };
     static const char *const passed[] = {
         "PATH",       "TMPDIR",     "SSH_AUTH_SOCK", "HTTP_PROXY",  "HTTPS_PROXY", "NO_PROXY",

@@ -61,6 +61,7 @@ static const char sweep[] =
 #define CONFIRM(table)                                                                             \
     "UPDATE " table                                                                                \
     " SET boot = 0 WHERE boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
+#define URL_FIELDS "digest, etag, modified, name"
 #define RECORD "key, content_key, layer, created, duration, name, parts"
 #define RECORD_LAYER                                                                               \
     " AND (layer = 0 OR EXISTS (SELECT 1 FROM layers WHERE layers.id = layer AND " VISIBLE(        \
@@ -121,9 +122,8 @@ static const char *const statements[SQL_N] = {
         "SELECT " RECORD " FROM records WHERE key = ?1 AND " VISIBLE("records", 2) RECORD_LAYER,
     [SQL_RECORD_BY_CONTENT] = "SELECT " RECORD " FROM records WHERE content_key = ?1 AND " VISIBLE(
         "records", 2) RECORD_LAYER " ORDER BY created DESC, seq DESC LIMIT 1",
-    [SQL_URL_PUT] = "INSERT OR REPLACE INTO urls (url, digest, etag, modified, name)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5)",
-    [SQL_URL_GET] = "SELECT digest, etag, modified, name FROM urls WHERE url = ?1",
+    [SQL_URL_PUT] = "INSERT OR REPLACE INTO urls (" URL_FIELDS ", url) VALUES (?2, ?3, ?4, ?5, ?1)",
+    [SQL_URL_GET] = "SELECT " URL_FIELDS " FROM urls WHERE url = ?1",
 };
 
 struct KilnDatabase {
