@@ -247,7 +247,7 @@ FROM busybox
 COPY --from=a /etc /a
 COPY --from=b /etc /b
 END
-    run timeout 60 bash -c '. integration/lib.bash; build ranged --no-cache "$1" & build ranged --no-cache --jobs 1 "$1" && wait $!' - "$CONTEXT"
+    run timeout 60 bash -c '. "$BATS_TEST_DIRNAME/lib.bash"; build ranged --no-cache "$1" & build ranged --no-cache --jobs 1 "$1" && wait $!' - "$CONTEXT"
     echo "$output"
     [ "$status" -eq 0 ]
 }
@@ -264,7 +264,7 @@ END
     until [[ "$line" == *holding && "$line" != *RUN* ]]; do
         read -r line <&"${holder[0]}"
     done
-    run timeout --signal=INT 2 bash -c '. integration/lib.bash; exec 2>&1; as ranged kiln build --progress plain --build-arg N=2 "$1"' - "$CONTEXT"
+    run timeout --signal=INT 2 bash -c '. "$BATS_TEST_DIRNAME/lib.bash"; exec 2>&1; as ranged kiln build --progress plain --build-arg N=2 "$1"' - "$CONTEXT"
     echo "$output"
     [ "$status" -ne 0 ]
     refute grep -q 'N=2.*holding' <<<"$output"
