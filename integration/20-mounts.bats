@@ -267,7 +267,8 @@ END
     run timeout --signal=INT 2 bash -c '. "$BATS_TEST_DIRNAME/lib.bash"; exec 2>&1; as ranged kiln build --progress plain --build-arg N=2 "$1"' - "$CONTEXT"
     echo "$output"
     [ "$status" -ne 0 ]
-    refute grep -q 'N=2.*holding' <<<"$output"
+    grep -q 'ERROR: interrupted' <<<"$output"
+    refute grep -qE '^#[0-9]+ [0-9.]+ holding' <<<"$output"
     pkill -INT -P "$pid" kiln || kill -INT "$pid"
     wait "$pid" || true
 }
