@@ -36,6 +36,11 @@ teardown_file() {
     stop "$DAEMON_PID"
 }
 
+teardown() {
+    load services
+    [ -z "${TLS_PID:-}" ] || stop "$TLS_PID"
+}
+
 setup() {
     load lib
     LOG=$BATS_FILE_TMPDIR/web.log
@@ -327,6 +332,119 @@ head_of() {
     [[ $output == *'cannot be a git ref'* ]]
     failing ranged "ADD ssh://-oProxyCommand=touch\${IFS}x/y /x"
     [[ $output == *'host is missing'* ]]
+}
+
+# An ssh that notes its arguments and its agent, and serves the repositories of this host; or refuses everybody.
+fake_ssh() { # ROLE serve|refuse
+    DIR=$(workdir "$1")
+    mkdir -p "$DIR/bin" "$DIR/context"
+    cat >"$DIR/bin/ssh" <<EOF
+#!/bin/bash
+{ echo "agent=<\$SSH_AUTH_SOCK>"; printf '%s\n' "\$@"; } >>"$DIR/ssh.log"
+if [ $2 = refuse ]; then
+    echo 'git@example.org: Permission denied (publickey).' >&2
+    exit 255
+fi
+eval "path=\${!##git-upload-pack }"
+exec git -c safe.directory='*' upload-pack "\$path"
+EOF
+    chmod 755 "$DIR/bin/ssh"
+    : >"$DIR/own-agent"
+    own "$1" "$DIR"
+}
+
+# Builds with that ssh, and SSH_AUTH_SOCK set.
+by_ssh() { # ROLE ARGUMENTS…
+    rm -f "$DIR/ssh.log"
+    run as "$1" env PATH="$DIR/bin:$PATH" SSH_AUTH_SOCK="$DIR/own-agent" kiln build --progress plain --no-cache "${@:2}"
+    echo "$output"
+}
+
+agents_seen() {
+    grep '^agent=' "$DIR/ssh.log" | sort -u
+}
+
+@test "git by ssh: no agent and no key of the user's without --ssh default" {
+    for role in ranged single root; do
+        fresh_store "$role"
+        fake_ssh "$role" serve
+        printf 'FROM scratch\nADD ssh://git@example.org%s/web/git/repo.git /src\n' "$BATS_FILE_TMPDIR" >"$DIR/context/Dockerfile"
+        by_ssh "$role" -o "type=oci,dest=$DIR/out.tar" "$DIR/context"
+        [ "$status" -eq 0 ]
+        [ "$(cat "$(unpack "$DIR/out.tar")/src/module/sub.txt")" = submodule ]
+        [ "$(agents_seen)" = 'agent=<>' ]
+        # of every ssh, those of the submodule too
+        [ "$(grep -c '^agent=' "$DIR/ssh.log")" -ge 3 ]
+        [ "$(grep -c '^agent=' "$DIR/ssh.log")" -eq "$(grep -cx IdentityFile=none "$DIR/ssh.log")" ]
+        by_ssh "$role" --ssh other "$DIR/context"
+        [ "$status" -eq 0 ]
+        [ "$(agents_seen)" = 'agent=<>' ]
+        by_ssh "$role" --ssh default "$DIR/context"
+        [ "$status" -eq 0 ]
+        [ "$(agents_seen)" = "agent=<$DIR/own-agent>" ]
+        [ "$(grep -c '^agent=' "$DIR/ssh.log")" -eq "$(grep -cx IdentityFile=none "$DIR/ssh.log")" ]
+    done
+}
+
+@test "git by ssh: keys that are named are served by an agent that kiln starts" {
+    fresh_store ranged
+    fake_ssh ranged serve
+    as ranged ssh-keygen -q -t ed25519 -N '' -f "$DIR/key" </dev/null
+    printf 'FROM scratch\nADD git@example.org:%s/web/git/sub.git /src\n' "$BATS_FILE_TMPDIR" >"$DIR/context/Dockerfile"
+    by_ssh ranged --ssh "default=$DIR/key" "$DIR/context"
+    [ "$status" -eq 0 ]
+    [[ $(agents_seen) == 'agent=<'*/kiln-ssh-*'/agent>' ]]
+}
+
+@test "git by ssh: a context on the command line implies --ssh default, a named one does not" {
+    fresh_store ranged
+    fake_ssh ranged serve
+    printf 'FROM scratch\nCOPY --from=named sub.txt /\n' >"$DIR/Dockerfile"
+    by_ssh ranged -f "$DIR/Dockerfile" --build-context "named=git@example.org:$BATS_FILE_TMPDIR/web/git/sub.git" "$DIR/context"
+    [ "$status" -eq 0 ]
+    [ "$(agents_seen)" = 'agent=<>' ]
+    printf 'FROM scratch\nCOPY sub.txt /\n' >"$DIR/Dockerfile"
+    by_ssh ranged -f "$DIR/Dockerfile" "ssh://git@example.org$BATS_FILE_TMPDIR/web/git/sub.git"
+    [ "$status" -eq 0 ]
+    [ "$(agents_seen)" = "agent=<$DIR/own-agent>" ]
+    by_ssh ranged -f "$DIR/Dockerfile" --ssh other "git@example.org:$BATS_FILE_TMPDIR/web/git/sub.git"
+    [ "$status" -eq 0 ]
+    [ "$(agents_seen)" = 'agent=<>' ]
+}
+
+@test "git by ssh: who is refused hears of --ssh" {
+    fresh_store ranged
+    fake_ssh ranged refuse
+    printf 'FROM scratch\nADD git@example.org:a/b.git /src\n' >"$DIR/context/Dockerfile"
+    by_ssh ranged "$DIR/context"
+    [ "$status" -eq 1 ]
+    [[ $output == *Dockerfile:2:5*'build with --ssh default (the keys of ssh-agent) or --ssh default=KEYFILE'* ]]
+}
+
+@test "ADD by https: URLs and repositories, only with a certificate that is trusted" {
+    load services
+    dir=$(workdir ranged)
+    fresh_store ranged
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/key.pem" -out "$dir/cert.pem" \
+        -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null
+    "$BATS_TEST_DIRNAME/fixtures/web-server.py" "$BATS_FILE_TMPDIR/web" "$dir/tls.log" "$dir/cert.pem" "$dir/key.pem" \
+        >"$dir/tls.port" 3>&- &
+    TLS_PID=$!
+    poll 10 test -s "$dir/tls.port"
+    tls=https://127.0.0.1:$(cat "$dir/tls.port")
+    local trust=(env -u CURL_CA_BUNDLE -u SSL_CERT_DIR)
+    mkdir "$dir/context"
+    for source in "$tls/file.txt" "$tls/git/repo.git"; do
+        printf 'FROM scratch\nADD %s /d/\n' "$source" >"$dir/context/Dockerfile"
+        run as ranged "${trust[@]}" -u SSL_CERT_FILE kiln build --progress plain "$dir/context"
+        [ "$status" -eq 1 ]
+        [[ $output == *Dockerfile:2:5*certificate* ]]
+    done
+    printf 'FROM scratch\nADD %s %s /d/\n' "$tls/file.txt" "$tls/git/repo.git" >"$dir/context/Dockerfile"
+    as ranged "${trust[@]}" SSL_CERT_FILE="$dir/cert.pem" kiln build -o "type=oci,dest=$dir/out.tar" "$dir/context"
+    root=$(unpack "$dir/out.tar")
+    [ "$(cat "$root/d/file.txt")" = 'first version' ]
+    [ "$(cat "$root/d/module/sub.txt")" = submodule ]
 }
 
 @test "no git program: said so" {

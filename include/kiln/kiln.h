@@ -27,8 +27,8 @@
  *            source_date_epoch, proxy_args[] "K=V", jobs (steps at once),
  *            secrets[] "ID=file:PATH" or "ID=env:NAME" (read by this process when a step wants one),
  *            ssh[] "ID" (the agent of SSH_AUTH_SOCK), "ID=SOCKET" or "ID=KEY[,KEY…]" (an ssh-agent is
- *            started for them), network "default"|"none"|"host" of RUN, allow[] "network.host",
- *            "security.insecure"
+ *            started for them; repositories by ssh are fetched with the keys of "default" alone),
+ *            network "default"|"none"|"host" of RUN, allow[] "network.host", "security.insecure"
  *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}
  *   check    context, file, target, build_args[], build_contexts[], platform, as for build; builds and stores nothing,
  *            and runs on every host → the document of `docker buildx build --call=check,format=json`: {"warnings":[…],

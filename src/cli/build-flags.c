@@ -87,7 +87,7 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "secret", KILN_FLAG_LIST, &f->secrets, "id=ID[,src=FILE|,env=NAME]",
          "Give RUN --mount=type=secret a secret"},
         {0, "ssh", KILN_FLAG_LIST, &f->ssh, "ID[=SOCKET|KEY]",
-         "Give RUN --mount=type=ssh an agent or keys"},
+         "Give RUN --mount=type=ssh and git by ssh an agent or keys"},
         {0, "network", KILN_FLAG_STRING, &f->network, "default|host|none", "Network of RUN"},
         {0, "allow", KILN_FLAG_LIST, &f->allow, "ENTITLEMENT",
          "Allow RUN network.host or security.insecure"},

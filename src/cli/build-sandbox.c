@@ -1,7 +1,8 @@
-/* What a build gives its RUNs: --secret, --ssh, --network and --allow. */
+/* What a build gives its RUNs, and what it fetches: --secret, --ssh, --network and --allow. */
 #include "cli/build.h"
 
 #include "cli/output.h"
+#include "remote/git-reference.h"
 
 #include <errno.h>
 #include <string.h>
@@ -121,6 +122,26 @@ static bool add_entitlements(KilnRequest *r, const char *text, GError **error)
     return true;
 }
 
+static bool is_by_ssh(const char *context)
+{
+    g_autoptr(GError) malformed = NULL; /* the builder says what is wrong with it */
+    g_autoptr(KilnGitReference) git = kiln_git_reference_parse(context, true, &malformed);
+    return git && (g_str_has_prefix(git->remote, "ssh://") || !strstr(git->remote, "://"));
+}
+
+/* As buildx (commands/build.go): who builds a repository by ssh lets it be fetched with the keys of his agent,
+ * unless he says which; a named context says nothing. */
+static void add_agents(KilnRequest *r, const GPtrArray *ssh)
+{
+    const char *agent = g_getenv("SSH_AUTH_SOCK"), *context = kiln_request_get(r, "context");
+    for (guint i = 0; i < ssh->len; i++) {
+        kiln_request_add(r, "ssh", g_ptr_array_index(ssh, i));
+    }
+    if (ssh->len == 0 && agent && *agent && context && is_by_ssh(context)) {
+        kiln_request_add(r, "ssh", "default");
+    }
+}
+
 static bool add_network(KilnRequest *r, const char *network, GError **error)
 {
     static const char *const known[] = {"default", "host", "none", NULL};
@@ -141,9 +162,7 @@ bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **er
             return false;
         }
     }
-    for (guint i = 0; i < f->ssh->len; i++) {
-        kiln_request_add(r, "ssh", g_ptr_array_index(f->ssh, i));
-    }
+    add_agents(r, f->ssh);
     for (guint i = 0; i < f->allow->len; i++) {
         if (!add_entitlements(r, g_ptr_array_index(f->allow, i), error)) {
             return false;

@@ -144,14 +144,14 @@ static bool read_agent(Agent *a, const char *paths, GError **error)
     return add_socket(a, own, error);
 }
 
-static bool is_known(const KilnAgents *agents, const char *id)
+static const Agent *find(const KilnAgents *agents, const char *id)
 {
     for (guint i = 0; i < agents->list->len; i++) {
         const Agent *a = g_ptr_array_index(agents->list, i);
         if (strcmp(a->id, id) == 0)
-            return true;
+            return a;
     }
-    return false;
+    return NULL;
 }
 
 KilnAgents *kiln_agents_new(const GPtrArray *ssh, GError **error)
@@ -165,7 +165,7 @@ KilnAgents *kiln_agents_new(const GPtrArray *ssh, GError **error)
         Agent *a = g_new0(Agent, 1);
         a->input = -1;
         a->id = length ? g_strndup(text, length) : g_strdup("default");
-        ok = !is_known(agents, a->id) || refuse(error, KILN_ERROR_USAGE, a, "given twice");
+        ok = !find(agents, a->id) || refuse(error, KILN_ERROR_USAGE, a, "given twice");
         g_ptr_array_add(agents->list, a);
         ok = ok && read_agent(a, text[length] ? text + length + 1 : NULL, error);
     }
@@ -183,6 +183,12 @@ json_object *kiln_agents_to_json(const KilnAgents *agents)
         json_object_array_add(list, json_object_new_string(pair));
     }
     return list;
+}
+
+const char *kiln_agents_socket(const KilnAgents *agents, const char *id)
+{
+    const Agent *a = find(agents, id);
+    return a ? a->socket : NULL;
 }
 
 void kiln_agents_free(KilnAgents *agents)

@@ -11,5 +11,7 @@ typedef struct KilnAgents KilnAgents;
 KilnAgents *kiln_agents_new(const GPtrArray *ssh, GError **error);
 /* ["ID=SOCKET", …], for the builder. */
 json_object *kiln_agents_to_json(const KilnAgents *a);
+/* The socket of the agent of an id, borrowed; NULL: none was given. */
+const char *kiln_agents_socket(const KilnAgents *a, const char *id);
 /* Ends the agents that were started. */
 void kiln_agents_free(KilnAgents *a);

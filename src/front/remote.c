@@ -11,8 +11,6 @@
 #define LINE_MAX_BYTES (1u << 20)
 #define READ_SIZE (16u << 10)
 
-extern char **environ;
-
 struct KilnRemoteProcess {
     int id;
     int fd;
@@ -58,7 +56,14 @@ static const char **read_argv(json_object *message)
     return argv;
 }
 
-static int spawn(const char *program, const char *const *argv, int output, pid_t *pid)
+/* Repositories are named by Dockerfiles, which strangers may have written: an agent is the user's to give. */
+static char **environment(const char *agent)
+{
+    char **env = g_environ_unsetenv(g_get_environ(), "SSH_AUTH_SOCK");
+    return agent ? g_environ_setenv(env, "SSH_AUTH_SOCK", agent, TRUE) : env;
+}
+
+static int spawn(const char *program, const char *const *argv, char *const *env, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -75,14 +80,14 @@ static int spawn(const char *program, const char *const *argv, int output, pid_t
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
                                               POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawn(pid, program, &actions, &attributes, (char **)argv, environ);
+    int error = posix_spawn(pid, program, &actions, &attributes, (char **)argv, env);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
 
-KilnRemoteProcess *kiln_remote_process_start(const char *program, json_object *message,
-                                             KilnWire *wire)
+KilnRemoteProcess *kiln_remote_process_start(const char *program, const char *agent,
+                                             json_object *message, KilnWire *wire)
 {
     json_object *id_value;
     int id =
@@ -95,9 +100,10 @@ KilnRemoteProcess *kiln_remote_process_start(const char *program, json_object *m
                                "(\"kiln doctor\" shows where it is looked for)");
         return NULL;
     }
+    g_auto(GStrv) env = environment(agent);
     int ends[2];
     pid_t pid = 0;
-    int error = pipe2(ends, O_CLOEXEC) < 0 ? errno : spawn(program, argv, ends[1], &pid);
+    int error = pipe2(ends, O_CLOEXEC) < 0 ? errno : spawn(program, argv, env, ends[1], &pid);
     if (error) {
         g_autofree char *text = g_strdup_printf("cannot start %s: %s", program, g_strerror(error));
         send_failure(wire, id, text);

@@ -9,10 +9,11 @@
 
 typedef struct KilnRemoteProcess KilnRemoteProcess;
 
-/* Starts the program (NULL: it was not found) for a {"message":"remote","id":N,"argv":[…]}. NULL if
- * it cannot be started: then the builder has been told. */
-KilnRemoteProcess *kiln_remote_process_start(const char *program, json_object *message,
-                                             KilnWire *wire);
+/* Starts the program (NULL: it was not found) for a {"message":"remote","id":N,"argv":[…]}. Of the user's SSH
+ * keys it has those of an agent, given as the path of its socket (NULL: none). NULL if it cannot be started:
+ * then the builder has been told. */
+KilnRemoteProcess *kiln_remote_process_start(const char *program, const char *agent,
+                                             json_object *message, KilnWire *wire);
 int kiln_remote_process_fd(const KilnRemoteProcess *p);
 /* Forwards what it printed; to be called when the fd is readable. False once it has ended, and its
  * exit code has been sent. */

@@ -192,7 +192,8 @@ static void take_message(KilnSession *s, json_object *message)
     if (g_strcmp0(kind, "secret") == 0) {
         kiln_secret_answer(s->secrets, message, s->wire);
     } else if (g_strcmp0(kind, "remote") == 0) {
-        KilnRemoteProcess *p = kiln_remote_process_start(s->remote_program, message, s->wire);
+        const char *agent = kiln_agents_socket(s->agents, "default");
+        KilnRemoteProcess *p = kiln_remote_process_start(s->remote_program, agent, message, s->wire);
         if (p) {
             g_ptr_array_add(s->remotes, p);
         }

@@ -47,7 +47,9 @@ static void pass(GPtrArray *env, const char *name, const char *as)
 }
 
 /* The isolation is BuildKit's (util/gitutil/git_cli.go). ssh takes nothing of the user's configuration but
- * his keys, his agent and the hosts that he knows; a new host is taken at its word, a changed one refused. */
+ * the hosts that he knows; a new host is taken at its word, a changed one refused. Keys are those of the agent
+ * alone, which is there if he gave it: the files in ~/.ssh that ssh tries by itself would open his private
+ * repositories to any Dockerfile. */
 static char **environment(void)
 {
     static const char *const fixed[] = {
@@ -63,7 +65,8 @@ static char **environment(void)
         "GIT_ALLOW_PROTOCOL=https:http:ssh:git",
         "GIT_OPTIONAL_LOCKS=0",
         ("GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new "
-        "-o ForwardAgent=no -o ConnectTimeout=20 -o ServerAliveInterval=15"),
+        "-o IdentityFile=none -o IdentitiesOnly=no -o ForwardAgent=no -o ConnectTimeout=20 "
+        "-o ServerAliveInterval=15"),
     };
     static const char *const passed[] = {
         "PATH",       "TMPDIR",     "SSH_AUTH_SOCK", "HTTP_PROXY",  "HTTPS_PROXY", "NO_PROXY",
@@ -149,12 +152,12 @@ static const struct {
     const char *hint;
 } meanings[] = {
     {"could not read Username", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
-     "it does not exist, or needs a login: use an ssh URL with a key in ssh-agent"},
+     "it does not exist, or needs a login: use an ssh URL, and build with --ssh default"},
     {"could not read Password", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
-     "it needs a password: use an ssh URL with a key in ssh-agent"},
+     "it needs a password: use an ssh URL, and build with --ssh default"},
     {"Authentication failed", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH, "the login in the URL is refused"},
     {"Permission denied (", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
-     "ssh has no key that is accepted: is it in ssh-agent (ssh-add), and SSH_AUTH_SOCK set?"},
+     "ssh has no key that is accepted: build with --ssh default (the keys of ssh-agent) or --ssh default=KEYFILE"},
     {"Host key verification failed", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
      "the host has another ssh key than ~/.ssh/known_hosts says"},
     {"couldn't find remote ref", REMOTE_GIT_NO_REF, REMOTE_ERROR_NOT_FOUND, "no such branch or tag"},

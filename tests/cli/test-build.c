@@ -107,6 +107,15 @@ static void assert_values(const char *line, const char *key, const char *first, 
     }
 }
 
+static void assert_no_values(const char *line, const char *key)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnRequest) r = request(line, NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) values = kiln_request_values(r, key);
+    g_assert_cmpuint(values->len, ==, 0);
+}
+
 static void test_sandbox(Fixture *f, gconstpointer data)
 {
     static const char *const refused[][2] = {
@@ -141,6 +150,30 @@ static void test_sandbox(Fixture *f, gconstpointer data)
                   "network.host", NULL);
     assert_value("--network=none ctx", NULL, "network", "none");
     g_remove("x");
+}
+
+/* A context by ssh may be fetched with the user's agent; nothing else implies that. */
+static void test_ssh_context(Fixture *f, gconstpointer data)
+{
+    static const char *const by_ssh[] = {"git@github.com:a/b.git#v1", "me@host:a/b", "ssh://git@h/r.git?ref=x"};
+    static const char *const others[] = {"https://me@h/r.git", "git://h/r", "github.com/a/b", "ctx", "-",
+                                         "--build-context n=git@h:r ctx"};
+    (void)f;
+    (void)data;
+    for (guint i = 0; i < G_N_ELEMENTS(by_ssh); i++) {
+        g_unsetenv("SSH_AUTH_SOCK");
+        assert_no_values(by_ssh[i], "ssh");
+        g_setenv("SSH_AUTH_SOCK", "/agent", TRUE);
+        assert_values(by_ssh[i], "ssh", "default", NULL, NULL);
+        g_autofree char *line = g_strconcat("--ssh default=k ", by_ssh[i], NULL);
+        assert_values(line, "ssh", "default=k", NULL, NULL);
+        g_autofree char *other = g_strconcat("--ssh other ", by_ssh[i], NULL);
+        assert_values(other, "ssh", "other", NULL, NULL);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        assert_no_values(others[i], "ssh");
+    }
+    g_unsetenv("SSH_AUTH_SOCK");
 }
 
 static void test_paths(Fixture *f, gconstpointer data)
@@ -340,6 +373,7 @@ int main(int argc, char **argv)
 #define ADD(name, function) g_test_add(name, Fixture, NULL, set_up, function, tear_down)
     ADD("/cli/build/paths", test_paths);
     ADD("/cli/build/sandbox", test_sandbox);
+    ADD("/cli/build/ssh-context", test_ssh_context);
     ADD("/cli/build/contexts", test_contexts);
     ADD("/cli/build/outputs", test_outputs);
     ADD("/cli/build/names", test_names);

@@ -41,13 +41,16 @@ static void tear_down(Fixture *f, gconstpointer data)
 }
 
 /* NULL if this host has no user namespaces: the test is skipped. */
-static KilnSession *start(const Fixture *f, const char *builder)
+static KilnSession *start_with(const Fixture *f, const char *builder, const char *ssh)
 {
     g_autoptr(GError) error = NULL;
     write_script(f, "kiln-builder", builder);
     g_autoptr(KilnRequest) r = kiln_request_new("probe");
     kiln_request_set(r, "libexec", f->libexec);
     kiln_request_set(r, "root", "/nonexistent/store");
+    if (ssh) {
+        kiln_request_add(r, "ssh", ssh);
+    }
     KilnSession *s = kiln_session_start(r, &error);
     if (!s && g_error_matches(error, KILN_ERROR, KILN_ERROR_HOST)) {
         g_test_skip(error->message);
@@ -55,6 +58,11 @@ static KilnSession *start(const Fixture *f, const char *builder)
     }
     g_assert_no_error(error);
     return s;
+}
+
+static KilnSession *start(const Fixture *f, const char *builder)
+{
+    return start_with(f, builder, NULL);
 }
 
 /* The next event that is no warning about id maps, which depend on who runs the test. */
@@ -215,6 +223,32 @@ static void test_remote(Fixture *f, gconstpointer data)
         "{\"message\":\"remote\",\"id\":5,\"exit\":3}\n");
 }
 
+/* An agent of the environment is not for what a Dockerfile names; one that was given is. */
+static void test_remote_agent(Fixture *f, gconstpointer data)
+{
+    static const char *const given[] = {NULL, "other", "default"};
+    (void)data;
+    g_autofree char *own = g_build_filename(f->libexec, "own", NULL);
+    g_assert_true(g_file_set_contents(own, "", 0, NULL));
+    g_setenv("SSH_AUTH_SOCK", own, TRUE);
+    write_script(f, "kiln-remote", "echo \"<$SSH_AUTH_SOCK>\" >> $NOTES\necho '{}'");
+    for (guint i = 0; i < G_N_ELEMENTS(given); i++) {
+        KilnSession *s =
+            start_with(f, READ_REQUEST ASK_REMOTE "read -r line <&3\nread -r line <&3\n" SAY(
+                              "{\"event\":\"result\"}"), given[i]);
+        if (!s) {
+            g_remove(own);
+            return;
+        }
+        g_assert_cmpint(kiln_session_finish(s), ==, 0);
+    }
+    g_unsetenv("SSH_AUTH_SOCK");
+    g_remove(own);
+    g_autofree char *notes = read_notes(f);
+    g_autofree char *expected = g_strdup_printf("<>\n<>\n<%s>\n", own);
+    g_assert_cmpstr(notes, ==, expected);
+}
+
 static void test_remote_missing(Fixture *f, gconstpointer data)
 {
     (void)data;
@@ -298,6 +332,7 @@ int main(int argc, char **argv)
     ADD("/front/session/cancel", test_cancel);
     ADD("/front/session/cancel-hung", test_cancel_hung);
     ADD("/front/session/remote", test_remote);
+    ADD("/front/session/remote-agent", test_remote_agent);
     ADD("/front/session/remote-missing", test_remote_missing);
     ADD("/front/session/remote-left", test_remote_left);
     ADD("/front/session/not-installed", test_not_installed);
