@@ -421,30 +421,69 @@ agents_seen() {
     [[ $output == *Dockerfile:2:5*'build with --ssh default (the keys of ssh-agent) or --ssh default=KEYFILE'* ]]
 }
 
-@test "ADD by https: URLs and repositories, only with a certificate that is trusted" {
+# Sets TLS, TLS_PID and the files' DIR; SSL_CERT_FILE as a certificate to trust is $DIR/cert.pem.
+start_tls() { # ROLE
     load services
-    dir=$(workdir ranged)
-    fresh_store ranged
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/key.pem" -out "$dir/cert.pem" \
+    DIR=$(workdir "$1")
+    mkdir "$DIR/context"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$DIR/key.pem" -out "$DIR/cert.pem" \
         -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null
-    "$BATS_TEST_DIRNAME/fixtures/web-server.py" "$BATS_FILE_TMPDIR/web" "$dir/tls.log" "$dir/cert.pem" "$dir/key.pem" \
-        >"$dir/tls.port" 3>&- &
+    "$BATS_TEST_DIRNAME/fixtures/web-server.py" "$BATS_FILE_TMPDIR/web" "$DIR/tls.log" "$DIR/cert.pem" "$DIR/key.pem" \
+        >"$DIR/tls.port" 3>&- &
     TLS_PID=$!
-    poll 10 test -s "$dir/tls.port"
-    tls=https://127.0.0.1:$(cat "$dir/tls.port")
-    local trust=(env -u CURL_CA_BUNDLE -u SSL_CERT_DIR)
-    mkdir "$dir/context"
-    for source in "$tls/file.txt" "$tls/git/repo.git"; do
-        printf 'FROM scratch\nADD %s /d/\n' "$source" >"$dir/context/Dockerfile"
-        run as ranged "${trust[@]}" -u SSL_CERT_FILE kiln build --progress plain "$dir/context"
+    poll 10 test -s "$DIR/tls.port"
+    TLS=https://127.0.0.1:$(cat "$DIR/tls.port")
+    TRUST=(env -u CURL_CA_BUNDLE -u SSL_CERT_DIR SSL_CERT_FILE="$DIR/cert.pem")
+}
+
+@test "ADD by https: URLs and repositories, only with a certificate that is trusted" {
+    fresh_store ranged
+    start_tls ranged
+    for source in "$TLS/file.txt" "$TLS/git/repo.git"; do
+        printf 'FROM scratch\nADD %s /d/\n' "$source" >"$DIR/context/Dockerfile"
+        run as ranged "${TRUST[@]}" env -u SSL_CERT_FILE kiln build --progress plain "$DIR/context"
         [ "$status" -eq 1 ]
         [[ $output == *Dockerfile:2:5*certificate* ]]
     done
-    printf 'FROM scratch\nADD %s %s /d/\n' "$tls/file.txt" "$tls/git/repo.git" >"$dir/context/Dockerfile"
-    as ranged "${trust[@]}" SSL_CERT_FILE="$dir/cert.pem" kiln build -o "type=oci,dest=$dir/out.tar" "$dir/context"
-    root=$(unpack "$dir/out.tar")
+    printf 'FROM scratch\nADD %s %s /d/\n' "$TLS/file.txt" "$TLS/git/repo.git" >"$DIR/context/Dockerfile"
+    as ranged "${TRUST[@]}" kiln build -o "type=oci,dest=$DIR/out.tar" "$DIR/context"
+    root=$(unpack "$DIR/out.tar")
     [ "$(cat "$root/d/file.txt")" = 'first version' ]
     [ "$(cat "$root/d/module/sub.txt")" = submodule ]
+}
+
+@test "git by https: the secrets GIT_AUTH_TOKEN and GIT_AUTH_HEADER log in, where they are given and may go" {
+    fresh_store ranged
+    start_tls ranged
+    header='basic eC1hY2Nlc3MtdG9rZW46c2VzYW1l'
+    echo sesame >"$DIR/token"
+    try() { # URL ARGUMENTS…
+        printf 'FROM scratch\nADD %s /d\n' "$1" >"$DIR/context/Dockerfile"
+        run as ranged "${TRUST[@]}" GIT_AUTH_TOKEN=sesame KILN_GIT_AUTH_TOKEN=sesame HEADER="$header" \
+            kiln build --progress plain --no-cache "${@:2}" "$DIR/context"
+        echo "$output"
+        [[ $output != *sesame* && $output != *eC1hY2Nlc3Mt* ]]
+    }
+    host=${TLS#https://}
+    try "$TLS/guarded/git/sub.git"
+    [ "$status" -eq 1 ]
+    [[ $output == *'needs a login: build with --secret id=GIT_AUTH_TOKEN'* ]]
+    for secret in id=GIT_AUTH_TOKEN "id=GIT_AUTH_TOKEN.$host,src=$DIR/token" id=GIT_AUTH_HEADER,env=HEADER; do
+        try "$TLS/guarded/git/sub.git" --secret "$secret"
+        [ "$status" -eq 0 ]
+    done
+    try "$TLS/guarded/git/sub.git" --secret "id=GIT_AUTH_TOKEN.example.org,src=$DIR/token"
+    [ "$status" -eq 1 ]
+    # not to where a server leads, and not in the clear
+    try "$TLS/moved/guarded/git/sub.git" --secret id=GIT_AUTH_TOKEN
+    [ "$status" -eq 1 ]
+    [[ $output == *'it redirects, and a login is not sent on'* ]]
+    try "$WEB/guarded/git/sub.git" --secret id=GIT_AUTH_TOKEN
+    [ "$status" -eq 1 ]
+    printf 'two\nlines\n' >"$DIR/token"
+    try "$TLS/guarded/git/sub.git" --secret "id=GIT_AUTH_TOKEN,src=$DIR/token"
+    [ "$status" -eq 1 ]
+    [[ $output == *'the secret GIT_AUTH_TOKEN is more than one line'* ]]
 }
 
 @test "no git program: said so" {

@@ -25,7 +25,8 @@
  *            build_contexts[] "NAME=PATH|URL|docker-image://REF|oci-layout://PATH[:TAG][@DIGEST]|
  *            oci-archive://FILE|docker-archive://FILE",
  *            source_date_epoch, proxy_args[] "K=V", jobs (steps at once),
- *            secrets[] "ID=file:PATH" or "ID=env:NAME" (read by this process when a step wants one),
+ *            secrets[] "ID=file:PATH" or "ID=env:NAME" (read by this process when a step wants one;
+ *            GIT_AUTH_TOKEN and GIT_AUTH_HEADER also log in to git repositories by https),
  *            ssh[] "ID" (the agent of SSH_AUTH_SOCK), "ID=SOCKET" or "ID=KEY[,KEY…]" (an ssh-agent is
  *            started for them; repositories by ssh are fetched with the keys of "default" alone),
  *            network "default"|"none"|"host" of RUN, allow[] "network.host", "security.insecure"

@@ -1,5 +1,7 @@
 #include "front/remote.h"
 
+#include "front/remote-env.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -56,13 +58,6 @@ static const char **read_argv(json_object *message)
     return argv;
 }
 
-/* Repositories are named by Dockerfiles, which strangers may have written: an agent is the user's to give. */
-static char **environment(const char *agent)
-{
-    char **env = g_environ_unsetenv(g_get_environ(), "SSH_AUTH_SOCK");
-    return agent ? g_environ_setenv(env, "SSH_AUTH_SOCK", agent, TRUE) : env;
-}
-
 static int spawn(const char *program, const char *const *argv, char *const *env, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -86,33 +81,55 @@ static int spawn(const char *program, const char *const *argv, char *const *env,
     return error;
 }
 
-KilnRemoteProcess *kiln_remote_process_start(const char *program, const char *agent,
-                                             json_object *message, KilnWire *wire)
+/* The reading end of what it prints, or -1 with *problem. */
+static int start(const KilnRemoteSetting *setting, const char *const *argv, pid_t *pid, char **problem)
+{
+    bool git = argv[1] && g_str_has_prefix(argv[1], "git");
+    char **env = kiln_remote_env_new(setting->agent, git ? setting->secrets : NULL, problem);
+    int ends[2] = {-1, -1};
+    if (!env) {
+        return -1;
+    }
+    int error = pipe2(ends, O_CLOEXEC) < 0 ? errno : spawn(setting->program, argv, env, ends[1], pid);
+    kiln_remote_env_free(env);
+    if (ends[1] >= 0) {
+        close(ends[1]);
+    }
+    if (error) {
+        *problem = g_strdup_printf("cannot start %s: %s", setting->program, g_strerror(error));
+        if (ends[0] >= 0) {
+            close(ends[0]);
+        }
+        return -1;
+    }
+    return ends[0];
+}
+
+KilnRemoteProcess *kiln_remote_process_start(const KilnRemoteSetting *setting, json_object *message,
+                                             KilnWire *wire)
 {
     json_object *id_value;
     int id =
         json_object_object_get_ex(message, "id", &id_value) ? json_object_get_int(id_value) : 0;
     g_autofree const char **argv = read_argv(message);
-    if (!program || !argv) {
+    if (!setting->program || !argv) {
         send_failure(wire, id,
-                     program ? "the builder asked for kiln-remote without arguments"
-                             : "kiln-remote, which speaks to registries and other servers, is not installed "
-                               "(\"kiln doctor\" shows where it is looked for)");
+                     setting->program
+                         ? "the builder asked for kiln-remote without arguments"
+                         : "kiln-remote, which speaks to registries and other servers, is not installed "
+                           "(\"kiln doctor\" shows where it is looked for)");
         return NULL;
     }
-    g_auto(GStrv) env = environment(agent);
-    int ends[2];
+    g_autofree char *problem = NULL;
     pid_t pid = 0;
-    int error = pipe2(ends, O_CLOEXEC) < 0 ? errno : spawn(program, argv, env, ends[1], &pid);
-    if (error) {
-        g_autofree char *text = g_strdup_printf("cannot start %s: %s", program, g_strerror(error));
-        send_failure(wire, id, text);
+    int fd = start(setting, argv, &pid, &problem);
+    if (fd < 0) {
+        send_failure(wire, id, problem);
         return NULL;
     }
-    close(ends[1]);
     KilnRemoteProcess *p = g_new0(KilnRemoteProcess, 1);
     p->id = id;
-    p->fd = ends[0];
+    p->fd = fd;
     p->pid = pid;
     p->input = g_string_new(NULL);
     return p;

@@ -9,11 +9,17 @@
 
 typedef struct KilnRemoteProcess KilnRemoteProcess;
 
-/* Starts the program (NULL: it was not found) for a {"message":"remote","id":N,"argv":[…]}. Of the user's SSH
- * keys it has those of an agent, given as the path of its socket (NULL: none). NULL if it cannot be started:
- * then the builder has been told. */
-KilnRemoteProcess *kiln_remote_process_start(const char *program, const char *agent,
-                                             json_object *message, KilnWire *wire);
+/* How it is started, all borrowed: the program (NULL: it was not found), and of the user's keys and logins an
+ * agent's socket (NULL: none) and, if it runs git, the secrets of the request that are logins of git. */
+typedef struct {
+    const char *program, *agent;
+    const GPtrArray *secrets;
+} KilnRemoteSetting;
+
+/* Starts it for a {"message":"remote","id":N,"argv":[…]}. NULL if it cannot be started: then the builder has been
+ * told. */
+KilnRemoteProcess *kiln_remote_process_start(const KilnRemoteSetting *setting, json_object *message,
+                                             KilnWire *wire);
 int kiln_remote_process_fd(const KilnRemoteProcess *p);
 /* Forwards what it printed; to be called when the fd is readable. False once it has ended, and its
  * exit code has been sent. */

@@ -8,11 +8,11 @@
 /* BuildKit's limit (session/secrets/secretsprovider). */
 #define SIZE_MAX_BYTES (500u * 1024)
 
-static void free_wiped(char *text, gsize size)
+void kiln_secret_free(char *bytes, gsize size)
 {
-    if (text) {
-        explicit_bzero(text, size);
-        g_free(text);
+    if (bytes) {
+        explicit_bzero(bytes, size);
+        g_free(bytes);
     }
 }
 
@@ -49,7 +49,7 @@ static char *read_file(const char *path, gsize *size, char **problem)
         close(fd);
     if (!*problem)
         return bytes;
-    free_wiped(bytes, SIZE_MAX_BYTES + 1);
+    kiln_secret_free(bytes, SIZE_MAX_BYTES + 1);
     return NULL;
 }
 
@@ -61,6 +61,15 @@ static char *read_variable(const char *name, gsize *size, char **problem)
         return g_strdup(value ? value : "");
     *problem = g_strdup_printf("the variable %s is larger than 500 kB", name);
     return NULL;
+}
+
+char *kiln_secret_read(const GPtrArray *secrets, const char *id, gsize *size, char **problem)
+{
+    const char *source = find(secrets, id);
+    if (!source)
+        return NULL;
+    return g_str_has_prefix(source, "file:") ? read_file(source + strlen("file:"), size, problem)
+                                             : read_variable(source + strlen("env:"), size, problem);
 }
 
 static void send_answer(KilnWire *wire, const char *key, const char *value)
@@ -79,28 +88,21 @@ static void send_bytes(KilnWire *wire, const char *bytes, gsize size)
     char *data = g_base64_encode((const guchar *)bytes, size);
     char *line = g_strconcat("{\"message\":\"secret\",\"data\":\"", data, "\"}", NULL);
     kiln_wire_send_line(wire, line);
-    free_wiped(data, strlen(data));
-    free_wiped(line, strlen(line));
+    kiln_secret_free(data, strlen(data));
+    kiln_secret_free(line, strlen(line));
 }
 
 void kiln_secret_answer(const GPtrArray *secrets, json_object *message, KilnWire *wire)
 {
     json_object *id;
-    const char *source = json_object_object_get_ex(message, "id", &id)
-                             ? find(secrets, json_object_get_string(id))
-                             : NULL;
-    if (!source) {
-        send_answer(wire, NULL, NULL);
-        return;
-    }
     gsize size = 0;
     g_autofree char *problem = NULL;
-    char *bytes = g_str_has_prefix(source, "file:")
-                      ? read_file(source + strlen("file:"), &size, &problem)
-                      : read_variable(source + strlen("env:"), &size, &problem);
+    char *bytes = json_object_object_get_ex(message, "id", &id)
+                      ? kiln_secret_read(secrets, json_object_get_string(id), &size, &problem)
+                      : NULL;
     if (bytes)
         send_bytes(wire, bytes, size);
     else
-        send_answer(wire, "error", problem);
-    free_wiped(bytes, size);
+        send_answer(wire, problem ? "error" : NULL, problem);
+    kiln_secret_free(bytes, size);
 }

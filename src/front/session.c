@@ -192,8 +192,10 @@ static void take_message(KilnSession *s, json_object *message)
     if (g_strcmp0(kind, "secret") == 0) {
         kiln_secret_answer(s->secrets, message, s->wire);
     } else if (g_strcmp0(kind, "remote") == 0) {
-        const char *agent = kiln_agents_socket(s->agents, "default");
-        KilnRemoteProcess *p = kiln_remote_process_start(s->remote_program, agent, message, s->wire);
+        const KilnRemoteSetting setting = {.program = s->remote_program,
+                                           .agent = kiln_agents_socket(s->agents, "default"),
+                                           .secrets = s->secrets};
+        KilnRemoteProcess *p = kiln_remote_process_start(&setting, message, s->wire);
         if (p) {
             g_ptr_array_add(s->remotes, p);
         }

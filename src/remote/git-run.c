@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "remote/error.h"
+#include "remote/git-auth.h"
 
 #define OUTPUT_MAX (1024 * 1024)
 #define WORDS_MAX (16 * 1024)   /* of what it says on standard error, its end */
@@ -50,7 +51,7 @@ static void pass(GPtrArray *env, const char *name, const char *as)
  * the hosts that he knows; a new host is taken at its word, a changed one refused. Keys are those of the agent
  * alone, which is there if he gave it: the files in ~/.ssh that ssh tries by itself would open his private
  * repositories to any Dockerfile. */
-static char **environment(void)
+static char **environment(const char *remote)
 {
     static const char *const fixed[] = {
         "LC_ALL=C",
@@ -81,6 +82,7 @@ static char **environment(void)
     }
     pass(env, g_getenv("CURL_CA_BUNDLE") ? "CURL_CA_BUNDLE" : "SSL_CERT_FILE", "GIT_SSL_CAINFO");
     pass(env, "SSL_CERT_DIR", "GIT_SSL_CAPATH");
+    remote_git_auth_add(env, remote);
     g_ptr_array_add(env, NULL);
     return (char **)g_ptr_array_free(env, FALSE);
 }
@@ -152,10 +154,12 @@ static const struct {
     const char *hint;
 } meanings[] = {
     {"could not read Username", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
-     "it does not exist, or needs a login: use an ssh URL, and build with --ssh default"},
+     "it does not exist, or needs a login: build with --secret id=GIT_AUTH_TOKEN, or use an ssh URL and --ssh default"},
     {"could not read Password", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
-     "it needs a password: use an ssh URL, and build with --ssh default"},
+     "it needs a password: build with --secret id=GIT_AUTH_TOKEN, or use an ssh URL and --ssh default"},
     {"Authentication failed", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH, "the login in the URL is refused"},
+    {"returned error: 30", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
+     "it redirects, and a login is not sent on: name the place that it leads to"},
     {"Permission denied (", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
      "ssh has no key that is accepted: build with --ssh default (the keys of ssh-agent) or --ssh default=KEYFILE"},
     {"Host key verification failed", REMOTE_GIT_OTHER, REMOTE_ERROR_AUTH,
@@ -236,7 +240,7 @@ static bool start(const RemoteGit *g, const char *const *arguments, Child *c, GE
         g_ptr_array_add(argv, (char *)*arguments);
     }
     g_ptr_array_add(argv, NULL);
-    g_auto(GStrv) env = environment();
+    g_auto(GStrv) env = environment(g->remote);
     g_autoptr(GError) failure = NULL;
     if (g_spawn_async_with_pipes(g->folder, (char **)argv->pdata, env,
                                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, child_setup, NULL,

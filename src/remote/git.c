@@ -177,7 +177,7 @@ bool remote_git_commit_run(int argc, char **argv, RemoteEvents *events, gint *ca
         return false;
     }
     g_autofree char *shown = remote_url_shown(r.url);
-    const RemoteGit g = {.url = shown, .folder = "/", .events = events, .cancelled = cancelled};
+    const RemoteGit g = {.url = shown, .remote = r.url, .folder = "/", .events = events, .cancelled = cancelled};
     bool ok = resolve(&g, &r, error);
     if (ok) {
         json_object *event = json_object_new_object();
@@ -402,7 +402,8 @@ bool remote_git_run(int argc, char **argv, RemoteEvents *events, gint *cancelled
     f.dest = operands[1];
     g_autofree char *folder = g_build_filename(f.dest, "checkout", NULL);
     g_autofree char *shown = remote_url_shown(f.url);
-    f.git = (RemoteGit){.url = shown, .folder = folder, .events = events, .cancelled = cancelled};
+    f.git = (RemoteGit){.url = shown, .remote = f.url, .folder = folder, .events = events,
+                        .cancelled = cancelled};
     if (mkdir(f.dest, 0755) < 0 || mkdir(folder, 0755) < 0) {
         return refuse(error, REMOTE_ERROR_IO, "cannot create %s: %s", folder, g_strerror(errno));
     }
