@@ -165,6 +165,27 @@ END
     each_role check
 }
 
+@test "what mounts are made of lies nowhere: /.. is the root, and no file system of the host is mounted" {
+    check() {
+        context "$1" <<'END'
+FROM busybox AS tools
+FROM busybox
+RUN --mount=type=secret,id=t [ /.. -ef / ] && echo secret-$(ls -d /../run/secrets/t)
+RUN --mount=from=tools,target=/t [ /.. -ef / ] && echo bind-$(ls -d /../t)
+RUN --mount=from=tools,target=/t,rw --mount=from=tools,target=/u --mount=type=secret,id=t --mount=target=/c --mount=type=cache,target=/d --mount=type=tmpfs,target=/m \
+    [ /.. -ef / ] && echo roots-$(cut -d' ' -f5 /proc/self/mountinfo | grep -cx /)
+END
+        echo escaped >"$DIR/token"
+        own "$1" "$DIR/token"
+        built "$1" --no-cache --secret "id=t,src=$DIR/token"
+        [ "$status" -eq 0 ]
+        printed secret-/../run/secrets/t
+        printed bind-/../t
+        printed roots-1
+    }
+    each_role check
+}
+
 @test "tmpfs: its size, its mode" {
     check() {
         context "$1" <<'END'

@@ -147,14 +147,33 @@ static int set_hostname(struct step *s)
     return 0;
 }
 
+/* Whether a mount lies over the rootfs: that is where ".." of the root leads. A negative errno. */
+static int is_covered(int root)
+{
+    struct statx own, top;
+
+    if (statx(root, "", AT_EMPTY_PATH, STATX_MNT_ID, &own) < 0 ||
+        statx(AT_FDCWD, "/..", 0, STATX_MNT_ID, &top) < 0)
+        return -errno;
+    if (!(own.stx_mask & top.stx_mask & STATX_MNT_ID))
+        return -ENOSYS; /* Linux before 5.8 */
+    return own.stx_mnt_id != top.stx_mnt_id;
+}
+
 /* The overlay becomes the root; all of the host's mounts go. pivot_root(2) explains the two dots:
- * the old root is stacked on the new one, and the top one of the two is unmounted. */
+ * the old root is stacked on the new one, and the top one is unmounted. What binds_make() has put
+ * over the old root comes first, so this goes on until nothing is left: "/.." would lead there. */
 static int enter_root(struct step *s)
 {
+    int covered;
+
     if (fchdir(s->mounts.root) < 0 || sys_pivot_root(".", ".") < 0)
         return failure_set(&s->failure, -errno, "pivot_root", "enter the rootfs");
-    if (umount2(".", MNT_DETACH) < 0)
-        return failure_set(&s->failure, -errno, "pivot_root", "unmount the host's root");
+    while ((covered = is_covered(s->mounts.root)) > 0)
+        if (umount2(".", MNT_DETACH) < 0)
+            return failure_set(&s->failure, -errno, "pivot_root", "unmount the host's root");
+    if (covered < 0)
+        return failure_set(&s->failure, covered, "pivot_root", "look at what covers the rootfs");
     if (chdir("/") < 0)
         return failure_set(&s->failure, -errno, "pivot_root", "chdir /");
     return 0;
