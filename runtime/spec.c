@@ -297,12 +297,13 @@ static void *get_array(struct reader *r, size_t n, size_t size)
     return array;
 }
 
-static const char *const *get_strings(struct reader *r)
+static const char *const *get_strings(struct reader *r, size_t *n)
 {
-    size_t n = get_number(r);
-    const char **strings = get_array(r, n, sizeof *strings);
+    const char **strings;
 
-    for (size_t i = 0; !r->failed && i < n; i++)
+    *n = get_number(r);
+    strings = get_array(r, *n, sizeof *strings);
+    for (size_t i = 0; !r->failed && i < *n; i++)
         strings[i] = get_string(r);
     return strings;
 }
@@ -317,11 +318,14 @@ static void get_layers(struct reader *r, struct kilnrun_layers *l)
 {
     uint32_t flags = get_number(r);
     int *singles[N_SINGLES];
+    size_t n_names;
 
     l->n_lowers = get_number(r);
-    l->lower_names = get_strings(r);
+    l->lower_names = get_strings(r, &n_names);
     if (!(flags & HAS_LOWER_NAMES))
         l->lower_names = NULL;
+    else if (n_names != l->n_lowers + (flags & HAS_FIRST_SINGLE ? 1 : 0)) /* and the stub's */
+        r->failed = true;
     if (flags & HAS_LOWER_FDS) {
         int *lowers = get_array(r, l->n_lowers, sizeof *lowers);
         for (size_t i = 0; !r->failed && i < l->n_lowers; i++)
@@ -353,6 +357,7 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
 {
     int *singles[N_SINGLES];
     struct kilnrun_bind *binds;
+    size_t n_strings;
     uint32_t flags;
     gid_t *groups;
 
@@ -372,8 +377,8 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
         groups[i] = get_number(r);
     s->cwd = get_string(r);
     s->hostname = get_string(r);
-    s->argv = get_strings(r);
-    s->env = get_strings(r);
+    s->argv = get_strings(r, &n_strings);
+    s->env = get_strings(r, &n_strings);
     s->n_binds = get_number(r);
     s->binds = binds = get_array(r, s->n_binds, sizeof *binds);
     for (size_t i = 0; !r->failed && i < s->n_binds; i++)

@@ -68,6 +68,18 @@ static const struct kilnrun_spec full = {.root.lower_fds = lowers,
                                          .n_binds = 5,
                                          .no_network = true};
 
+static const struct kilnrun_spec by_name = {.root.n_lowers = 3,
+                                            .root.stub_fd = 14,
+                                            .root.lower_parent_fd = 15,
+                                            .root.lower_names = names,
+                                            .root.upper_fd = 16,
+                                            .root.work_fd = 17,
+                                            .argv = command,
+                                            .output_fd = 18,
+                                            .resolv_fd = -1,
+                                            .hosts_fd = -1,
+                                            .hostname_fd = -1};
+
 static void round_trip(void)
 {
     struct kilnrun_spec s;
@@ -128,6 +140,23 @@ static void truncated(void)
     }
 }
 
+/* A list of names that is shorter than the layers it is for: offset 8 is the number of layers. */
+static void missing_names(void)
+{
+    struct kilnrun_spec s;
+    struct spec_fds fds;
+    int memory = spec_write(&by_name, &fds);
+    uint32_t n;
+
+    g_assert_cmpint(memory, >=, 0);
+    g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
+    g_assert_cmpint((int)pread(memory, &n, sizeof n, 8), ==, sizeof n);
+    g_assert_cmpuint(n, ==, 3);
+    n = 400;
+    g_assert_cmpint((int)pwrite(memory, &n, sizeof n, 8), ==, sizeof n);
+    g_assert_cmpint(spec_read(memory, &fds, &s), ==, -EPROTO);
+}
+
 static void missing_fds(void)
 {
     struct kilnrun_spec s;
@@ -175,6 +204,11 @@ static void test_missing_fds(void)
     in_child(missing_fds);
 }
 
+static void test_missing_names(void)
+{
+    in_child(missing_names);
+}
+
 static void test_corrupt(void)
 {
     in_child(corrupt);
@@ -186,6 +220,7 @@ int main(int argc, char **argv)
     g_test_add_func("/run/spec/round-trip", test_round_trip);
     g_test_add_func("/run/spec/truncated", test_truncated);
     g_test_add_func("/run/spec/missing-fds", test_missing_fds);
+    g_test_add_func("/run/spec/missing-names", test_missing_names);
     g_test_add_func("/run/spec/corrupt", test_corrupt);
     return g_test_run();
 }
