@@ -108,6 +108,40 @@ END
     each_role check
 }
 
+@test "a bind of the context shows no way to processes of the host: sockets and FIFOs are not theirs" {
+    check() {
+        context "$1" <<'END'
+FROM debian:bookworm-slim
+RUN --mount=target=/c perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); print connect(S, sockaddr_un("/c/socket")) ? "reached\n" : "no-socket\n"'
+RUN --mount=target=/c exec 3<>/c/fifo && echo hello >&3 && read -r line <&3 && echo own-fifo-$line
+RUN --mount=source=socket,target=/s true
+END
+        local server # listens before it goes on in the background
+        server=$(python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+pid = os.fork()
+if pid:
+    print(pid)
+else:
+    os.closerange(0, 3)
+    s.accept()' "$CONTEXT/socket")
+        mkfifo "$CONTEXT/fifo"
+        exec 4<>"$CONTEXT/fifo"
+        echo hosts >&4
+        own "$1" "$CONTEXT"
+        built "$1" --no-cache
+        exec 4>&-
+        kill $server
+        [ "$status" -eq 1 ]
+        printed no-socket
+        printed own-fifo-hello
+        [[ "$output" == *'Dockerfile:4:1: RUN --mount: "/socket" is not in the build context'* ]]
+    }
+    each_role check
+}
+
 @test "a bind's key: what it shows is run for again, nothing else is" {
     context ranged <<'END'
 FROM busybox AS tools
@@ -547,6 +581,36 @@ END
         printed 'Seccomp: 0'
         printed mounted
         printed refused
+    }
+    each_role check
+}
+
+@test "no command holds the user's session keyring, with all privileges neither" {
+    check() {
+        context "$1" <<'END'
+FROM debian:bookworm-slim
+COPY keys.pl /
+RUN perl /keys.pl
+RUN --security=insecure perl /keys.pl
+END
+        # keyctl(2) is system call 250 on x86-64 and 219 on arm64; 10 is KEYCTL_SEARCH, -3 the session keyring
+        cat >"$CONTEXT/keys.pl" <<'END'
+use POSIX;
+my $keyctl = (POSIX::uname())[4] eq "x86_64" ? 250 : 219;
+my ($type, $name) = ("user", "kiln-test");
+print syscall($keyctl, 10, -3, $type, $name, 0) > 0 ? "key found\n" : "no key\n";
+END
+        own "$1" "$CONTEXT"
+        # a session keyring of the test's own, with a key in it: 1 is KEYCTL_JOIN_SESSION_KEYRING
+        run as "$1" perl -e 'use POSIX;
+my ($keyctl, $add) = (POSIX::uname())[4] eq "x86_64" ? (250, 248) : (219, 217);
+my ($type, $name, $bytes) = ("user", "kiln-test", "x");
+syscall($keyctl, 1, 0) > 0 && syscall($add, $type, $name, $bytes, 1, -3) > 0 or die "no keyrings here: $!";
+syscall($keyctl, 10, -3, $type, $name, 0) > 0 or die "no key: $!";
+exec @ARGV' kiln build --progress plain --no-cache --allow security.insecure "$CONTEXT"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        [ "$(printed 'no key' | wc -l)" -eq 2 ]
     }
     each_role check
 }

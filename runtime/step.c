@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/keyctl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -68,6 +69,9 @@ static int reset_process(struct step *s)
     umask(022);
     if (setsid() < 0)
         return failure_set(&s->failure, -errno, "session", "setsid");
+    /* session-keyring(7): the user's may hold keys that open his disks and his other hosts */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+        return failure_set(&s->failure, -errno, "session", "make a session keyring");
     return 0;
 }
 

@@ -53,6 +53,8 @@ static bool feed_host(KilnEngine *e, const KilnMount *m, KilnHash *key, GError *
     if (!root || !kiln_source_list(tree, root, true, entries, error))
         return false;
     guint n = kiln_manifest_length(entries);
+    if (n == 0) /* a socket */
+        return not_found(e, m, error);
     kiln_hash_update(key, &n, sizeof n);
     for (guint i = 0; i < n; i++)
         kiln_entry_feed(kiln_manifest_get(entries, i), root, (KilnAppendFunc)kiln_hash_update, key);
@@ -134,7 +136,22 @@ bool kiln_bind_mount_copy(KilnStepMounts *s, const KilnMount *m, int into, bool 
 
 /* --- The mounts ---------------------------------------------------------------------------------- */
 
-/* The context as .dockerignore has it, for a bind would show everything; or one that may be written to. */
+/* Whether the command gets a copy: of the context as .dockerignore has it, for a bind would show everything;
+ * of one that may be written to; and of one with sockets and FIFOs, that lead to processes of the host. */
+static bool needs_copy(KilnStepMounts *s, const KilnMount *m, bool *copy, GError **error)
+{
+    *copy = is_filtered(s->engine, m) || !m->readonly;
+    if (*copy)
+        return true;
+    g_autoptr(KilnSource) tree = kiln_origin_source(s->engine, &m->from, error);
+    g_autofree char *root = tree ? resolve(s->engine, m, tree, error) : NULL;
+    g_autoptr(KilnManifest) entries = kiln_manifest_new();
+    if (!root || !kiln_source_list(tree, root, false, entries, error))
+        return false;
+    *copy = kiln_source_has_endpoints(tree);
+    return true;
+}
+
 static int open_copy(KilnStepMounts *s, const KilnMount *m, GError **error)
 {
     g_autofree char *name = kiln_mounts_name(s, m, "bind");
@@ -166,7 +183,9 @@ static int open_original(KilnStepMounts *s, const KilnMount *m, GError **error)
 static bool add_host(KilnStepMounts *s, const KilnMount *m, GError **error)
 {
     struct kilnrun_bind bind = {.target = m->target, .readonly = m->readonly};
-    bool copy = is_filtered(s->engine, m) || !m->readonly;
+    bool copy;
+    if (!needs_copy(s, m, &copy, error))
+        return false;
     bind.source_fd = copy ? open_copy(s, m, error) : open_original(s, m, error);
     if (bind.source_fd < 0)
         return false;

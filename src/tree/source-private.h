@@ -17,6 +17,7 @@ struct KilnSource {
     const KilnView *view;
     const int *layer_fds;
     GHashTable *groups; /* (layer, link group) → link group in what is listed */
+    bool endpoints;     /* see kiln_source_has_endpoints() */
 };
 
 /* A file whose digest is missing. */

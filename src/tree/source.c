@@ -281,6 +281,7 @@ static bool list_item(Listing *l, const char *path, const Item *item, Excluded *
                     shown, l->source->name);
         return false;
     }
+    l->source->endpoints |= type == KILN_TYPE_SOCKET || type == KILN_TYPE_FIFO;
     if (type == KILN_TYPE_SOCKET)
         return true;
     list_excluded(l, outer);
@@ -459,6 +460,11 @@ bool kiln_source_list_wanted(KilnSource *s, const char *path, const KilnSourceFi
         return false;
     sort_from(out, first);
     return true;
+}
+
+bool kiln_source_has_endpoints(const KilnSource *s)
+{
+    return s->endpoints;
 }
 
 int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error)

@@ -50,6 +50,10 @@ typedef struct {
 bool kiln_source_list_wanted(KilnSource *s, const char *path, const KilnSourceFilter *filter,
                              bool digests, KilnManifest *out, GError **error);
 
+/* Whether what was listed of a host directory had sockets or FIFOs in it: who can see these can talk
+ * to the process at the other end, even on a read-only mount. */
+bool kiln_source_has_endpoints(const KilnSource *s);
+
 /* The names in a directory (resolved path) of the source, sorted; NULL on error. */
 GPtrArray *kiln_source_names(KilnSource *s, const char *dir, GError **error);
 
