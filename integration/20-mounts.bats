@@ -266,6 +266,23 @@ END
     each_role check
 }
 
+@test "cache: source is a directory that an earlier build has left in it, and never a link" {
+    check() {
+        fresh_store "$1" busybox=busybox
+        context "$1" <<'END'
+FROM busybox
+RUN --mount=type=cache,id=parts,target=/c mkdir /c/part && echo kept >/c/part/f && ln -s part /c/link
+RUN --mount=type=cache,id=parts,source=part,target=/p echo part-$(cat /p/f)
+RUN --mount=type=cache,id=parts,source=link,target=/p true
+END
+        built "$1"
+        [ "$status" -eq 1 ]
+        printed part-kept
+        [[ "$output" == *'Dockerfile:4:1: RUN --mount=type=cache: "/link" of the cache "parts": '* ]]
+    }
+    each_role check
+}
+
 @test "a locked cache is one command's at a time, in one build and in two" {
     check() {
         fresh_store "$1" busybox=busybox

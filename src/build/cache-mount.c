@@ -31,14 +31,20 @@ void kiln_cache_free(gpointer data)
     g_free(c);
 }
 
-/* Caches that begin differently are different ones, as in BuildKit. */
+static bool has_seed(const KilnMount *m)
+{
+    return m->from.kind != KILN_ORIGIN_STAGE || m->from.step;
+}
+
+/* Caches that begin differently are different ones, as in BuildKit; without `from`, `source` is a part of the
+ * one that there is. */
 static char *cache_id(const KilnMount *m)
 {
     const KilnState *from = kiln_step_state(m->from.step);
     g_autoptr(KilnHash) hash = kiln_hash_new();
     kiln_hash_string(hash, m->id);
     kiln_hash_string(hash, from ? from->key : m->from.name);
-    kiln_hash_string(hash, m->source);
+    kiln_hash_string(hash, has_seed(m) ? m->source : "/");
     const gint64 attributes[] = {m->mode, m->uid, m->gid};
     kiln_hash_update(hash, attributes, sizeof attributes);
     g_autofree char *digest = kiln_hash_finish_text(hash);
@@ -134,11 +140,6 @@ static bool lock_cache(KilnStepMounts *s, KilnCache *c, GError **error)
 }
 
 /* --- Directories --------------------------------------------------------------------------------- */
-
-static bool has_seed(const KilnMount *m)
-{
-    return m->from.kind != KILN_ORIGIN_STAGE || m->from.step;
-}
 
 /* An owner that this user cannot give stays root, which is what the command runs as. */
 static void set_attributes(const KilnMount *m, int fd)
