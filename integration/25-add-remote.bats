@@ -534,4 +534,19 @@ start_tls() { # ROLE
     # the Dockerfile itself is quoted
     messages=$(grep -oE '\[internal\] .*|cannot fetch the git repository [^ ]*' <<<"$output")
     [[ $messages == *nothing.git* && $messages != *hunter2* ]]
+    failing ranged "ADD ${WEB/:\/\//:\/\/me:hunter2@}/endless-headers /x"
+    messages=$(grep -oE 'the answer of [^ ]*' <<<"$output")
+    [[ $messages == *endless-headers* && $messages != *hunter2* ]]
+}
+
+@test "a login in a repository's URL serves its submodules, and is nowhere in the image" {
+    fresh_store ranged
+    local locked=${WEB/:\/\//:\/\/me:hunter2@}/locked/git
+    root=$(built ranged "ADD --keep-git-dir $locked/repo.git /kept" "ADD $locked/repo.git#main /src")
+    [ "$(cat "$root/kept/module/sub.txt")" = submodule ]
+    [ "$(cat "$root/src/module/sub.txt")" = submodule ]
+    [ "$(git -c safe.directory='*' -C "$root/kept" config remote.origin.url)" = "$WEB/locked/git/repo.git" ]
+    refute grep -r hunter2 "$root"
+    failing ranged "ADD ${locked/hunter2/wrong}/repo.git /x"
+    [[ $output == *"the login in the URL is refused"* ]]
 }

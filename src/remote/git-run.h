@@ -9,7 +9,7 @@
 
 typedef struct {
     const char *url;     /* as messages show it */
-    const char *remote;  /* as git is given it: a login is sent there alone (remote/git-auth.h) */
+    const char *remote;  /* as it was given: a login is sent there alone (remote/git-auth.h) */
     const char *folder;  /* the working directory; with .git in it, or "/" */
     RemoteEvents *events; /* progress in bytes received */
     gint *cancelled;

@@ -176,8 +176,9 @@ bool remote_git_commit_run(int argc, char **argv, RemoteEvents *events, gint *ca
         !check_arguments(r.url, r.ref, r.checksum, error)) {
         return false;
     }
-    g_autofree char *shown = remote_url_shown(r.url);
+    g_autofree char *shown = remote_url_shown(r.url), *public = remote_url_without_login(r.url);
     const RemoteGit g = {.url = shown, .remote = r.url, .folder = "/", .events = events, .cancelled = cancelled};
+    r.url = public;
     bool ok = resolve(&g, &r, error);
     if (ok) {
         json_object *event = json_object_new_object();
@@ -280,18 +281,11 @@ static bool io_error(const Fetch *f, const char *what, GError **error)
                   g_strerror(errno));
 }
 
-/* What of .git stays says nothing about this machine and no password. */
+/* What of .git stays says nothing about this machine. */
 static bool tidy_git_dir(const Fetch *f, GError **error)
 {
     g_autofree char *fetch_head = g_build_filename(f->git.folder, ".git/FETCH_HEAD", NULL);
-    unlink(fetch_head);
-    const char *scheme = strstr(f->url, "://");
-    const char *path = scheme ? strchr(scheme + strlen("://"), '/') : NULL;
-    const char *at = scheme ? memrchr(scheme, '@', path ? (gsize)(path - scheme) : strlen(scheme)) : NULL;
-    bool ssh = g_str_has_prefix(f->url, "ssh://");
-    g_autofree char *public = at && !ssh ? g_strdup_printf("%.*s%s", (int)(scheme + 3 - f->url), f->url, at + 1)
-                                         : g_strdup(f->url);
-    return RUN(&f->git, NULL, error, "remote", "set-url", "--", "origin", public);
+    return unlink(fetch_head) == 0 || errno == ENOENT || io_error(f, "arrange", error);
 }
 
 /* Puts .git away, and the files by which submodules name theirs. */
@@ -398,11 +392,12 @@ bool remote_git_run(int argc, char **argv, RemoteEvents *events, gint *cancelled
     if (!f.commit || !kiln_git_is_commit(f.commit)) {
         return refuse(error, REMOTE_ERROR_USAGE, "a whole commit is missing; usage: kiln-remote %s", USAGE);
     }
-    f.url = operands[0];
+    g_autofree char *public = remote_url_without_login(operands[0]);
+    f.url = public;
     f.dest = operands[1];
     g_autofree char *folder = g_build_filename(f.dest, "checkout", NULL);
-    g_autofree char *shown = remote_url_shown(f.url);
-    f.git = (RemoteGit){.url = shown, .remote = f.url, .folder = folder, .events = events,
+    g_autofree char *shown = remote_url_shown(operands[0]);
+    f.git = (RemoteGit){.url = shown, .remote = operands[0], .folder = folder, .events = events,
                         .cancelled = cancelled};
     if (mkdir(f.dest, 0755) < 0 || mkdir(folder, 0755) < 0) {
         return refuse(error, REMOTE_ERROR_IO, "cannot create %s: %s", folder, g_strerror(errno));

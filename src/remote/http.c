@@ -114,9 +114,9 @@ static size_t on_header(char *bytes, size_t one, size_t size, void *data)
     Hop *hop = data;
     hop->header_bytes += size;
     if (hop->header_bytes > HEADERS_MAX) {
+        g_autofree char *shown = remote_url_shown(hop->request->url);
         g_set_error(&hop->error, REMOTE_ERROR, REMOTE_ERROR_FORMAT,
-                    "the answer of %s has more than %d KiB of headers", hop->request->url,
-                    HEADERS_MAX / 1024);
+                    "the answer of %s has more than %d KiB of headers", shown, HEADERS_MAX / 1024);
         return 0;
     }
     g_autofree char *line = g_strndup(bytes, size);
@@ -148,9 +148,10 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *data)
     gsize most = good ? hop->request->body_max : ERROR_BODY_MAX;
     if (size > most - r->body->len) {
         if (good) {
+            g_autofree char *shown = remote_url_shown(hop->request->url);
             g_set_error(&hop->error, REMOTE_ERROR, REMOTE_ERROR_FORMAT,
                         "the answer of %s is larger than %zu bytes, the most that kiln accepts",
-                        hop->request->url, most);
+                        shown, most);
         } else {
             hop->cut = true;
         }

@@ -107,6 +107,14 @@ char *remote_url_shown(const char *url)
     return remote_printable(hidden, 300);
 }
 
+char *remote_url_without_login(const char *url)
+{
+    bool http = g_str_has_prefix(url, "http://") || g_str_has_prefix(url, "https://");
+    const char *start = http ? strstr(url, "://") + strlen("://") : url;
+    const char *at = http ? memrchr(start, '@', strcspn(start, "/?#")) : NULL;
+    return at ? g_strdup_printf("%.*s%s", (int)(start - url), url, at + 1) : g_strdup(url);
+}
+
 char *remote_url_add_query(const char *url, const char *name, const char *value)
 {
     g_autoptr(CURLU) u = parse(url);

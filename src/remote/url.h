@@ -22,5 +22,8 @@ bool remote_url_is_http(const char *url, GError **error);
  * g_free(). */
 char *remote_url_shown(const char *url);
 
+/* An http or https URL without the user and password before its host; any other as it is. g_free(). */
+char *remote_url_without_login(const char *url);
+
 /* `url` with "name=value" added to its query, escaped. NULL if it cannot be parsed. g_free(). */
 char *remote_url_add_query(const char *url, const char *name, const char *value);
