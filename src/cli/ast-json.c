@@ -30,7 +30,7 @@ static void put_arguments(KilnJsonWriter *w, const KilnInstruction *i)
     for (guint n = 0; n < i->args->len; n++) {
         kiln_json_open(w, NULL, '{');
         kiln_json_string(w, "value", g_ptr_array_index(i->args, n));
-        put_place(w, &g_array_index(i->arg_places, KilnPlace, n));
+        put_place(w, &i->arg_places[n]);
         kiln_json_close(w, '}');
     }
     kiln_json_close(w, ']');

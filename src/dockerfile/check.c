@@ -23,7 +23,7 @@ static const char *arg(const Check *c, guint n)
 
 static const KilnPlace *arg_place(const Check *c, guint n)
 {
-    return &g_array_index(c->i->arg_places, KilnPlace, n);
+    return &c->i->arg_places[n];
 }
 
 G_GNUC_PRINTF(4, 5)
@@ -74,12 +74,12 @@ static bool check_flags(const Check *c)
     bool none = c->i->kind == KILN_INST_HEALTHCHECK && c->i->args->len > 0 &&
                 strcmp(arg(c, 0), "NONE") == 0;
     if (rule->ignores_flags || none) {
-        g_ptr_array_set_size(c->i->flags, 0);
+        c->i->flags = &kiln_list_empty;
         return true;
     }
     if (c->i->flags->len == 0)
         return true;
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    guint seen = 0; /* a bit for each of rule->flags */
     for (guint n = 0; n < c->i->flags->len; n++) {
         const KilnFlag *flag = g_ptr_array_index(c->i->flags, n);
         const char *suggestion = NULL;
@@ -92,9 +92,11 @@ static bool check_flags(const Check *c)
             return fail(c, &flag->place, KILN_DOCKERFILE_ERROR_FLAG, "unknown flag --%s for %s%s",
                         shown, rule->keyword, advice);
         }
-        if (!g_hash_table_add(seen, flag->name) && known->type != KILN_FLAG_STRINGS)
+        guint bit = 1u << (known - rule->flags);
+        if (seen & bit && known->type != KILN_FLAG_STRINGS)
             return fail(c, &flag->place, KILN_DOCKERFILE_ERROR_FLAG,
                         "--%s is given twice; %s takes it once", flag->name, rule->keyword);
+        seen |= bit;
         if (!check_flag_value(c, flag, known))
             return false;
     }
@@ -151,19 +153,19 @@ static bool check_from(const Check *c)
                     as && count == 2 ? "; there is no name behind AS" : "",
                     continued ? "; is the \\ at the end of the line before meant?" : "");
     }
-    char *name = g_ascii_strdown(arg(c, 2), -1);
+    g_autofree char *name = g_ascii_strdown(arg(c, 2), -1);
     if (!is_stage_name(name)) {
         g_autofree char *shown = kiln_excerpt_text(arg(c, 2), strlen(arg(c, 2)));
-        g_free(name);
         return fail(c, arg_place(c, 2), KILN_DOCKERFILE_ERROR_ARGUMENT,
                     "%s cannot name a stage: a name begins with a letter and goes on with letters, "
                     "digits, \"-\", \"_\" and \".\"",
                     shown);
     }
-    g_ptr_array_remove_index(c->i->args, 1);
-    g_array_remove_index(c->i->arg_places, 1);
-    g_free(g_ptr_array_index(c->i->args, 1));
-    g_ptr_array_index(c->i->args, 1) = name;
+    KilnList *args = kiln_list_new(c->d->arena, 2);
+    args->pdata[0] = c->i->args->pdata[0];
+    args->pdata[1] = kiln_arena_copy(c->d->arena, name, strlen(name));
+    c->i->args = args;
+    c->i->arg_places[1] = c->i->arg_places[2];
     return true;
 }
 

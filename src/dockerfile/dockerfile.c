@@ -17,6 +17,7 @@ typedef struct {
     KilnDockerfile *d;
     KilnLineReader reader;
     KilnLogicalLine line;
+    KilnScratch scratch;
     GPtrArray *errors; /* GError*: of the instructions that were wrong */
     guint faults;      /* how many those are; not each is worth a message */
     bool cascade; /* the line before was an unknown instruction */
@@ -35,6 +36,8 @@ void kiln_dockerfile_free(KilnDockerfile *d)
     if (d->lines)
         g_free(d->lines[0]); /* all lines are in one block */
     g_free(d->lines);
+    kiln_arena_clear(d->arena);
+    g_free(d->arena);
     g_free(d);
 }
 
@@ -69,8 +72,10 @@ static KilnDockerfile *dockerfile_new(const char *name)
     KilnDockerfile *d = g_new0(KilnDockerfile, 1);
     d->name = g_strdup(name);
     d->escape = '\\';
-    d->instructions = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_instruction_free);
+    d->instructions = g_ptr_array_new();
     d->warnings = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_warning_free);
+    d->arena = g_new(KilnArena, 1);
+    kiln_arena_init(d->arena);
     return d;
 }
 
@@ -143,39 +148,58 @@ static void add_fault(Parse *p, GError *fault)
     p->cascade = unknown;
 }
 
+static bool read_heredoc(Parse *p, KilnHeredoc *heredoc, KilnPlace *place, GError **error)
+{
+    gsize last = 0;
+    if (!kiln_heredoc_read(heredoc, &p->reader, p->d->arena, &last)) {
+        g_autofree char *shown = kiln_excerpt_text(heredoc->name, strlen(heredoc->name));
+        kiln_dockerfile_error(error, p->d, &heredoc->place, KILN_DOCKERFILE_ERROR_SYNTAX,
+                              "the heredoc has no end: there is no line that is just %s (if this is "
+                              "not meant as a heredoc, put the << in quotes)",
+                              shown);
+        return false;
+    }
+    place->end_line = p->reader.line;
+    place->end_column = MAX((guint)last, 1);
+    return true;
+}
+
+/* The text of a trigger goes on with its heredocs as written. */
+static void extend_trigger(Parse *p, KilnInstruction *i, const KilnList *heredocs)
+{
+    g_autoptr(GString) text = g_string_new(g_ptr_array_index(i->args, 0));
+    for (guint n = 0; n < heredocs->len; n++) {
+        const KilnHeredoc *heredoc = g_ptr_array_index(heredocs, n);
+        g_string_append_printf(text, "\n%s%s",
+                               heredoc->written ? heredoc->written : heredoc->content,
+                               heredoc->name);
+    }
+    KilnList *args = kiln_list_new(p->d->arena, 1);
+    args->pdata[0] = kiln_arena_copy(p->d->arena, text->str, text->len);
+    i->args = args;
+}
+
 /* Reads the bodies of the heredocs that the instruction's line opens. */
 static bool read_heredocs(Parse *p, KilnInstruction *i, GError **error)
 {
-    if (!kiln_instruction_takes_heredocs(i))
+    if (!kiln_instruction_takes_heredocs(i) || !strstr(p->line.text->str, "<<"))
         return true;
-    KilnInstruction *owner = i->trigger ? i->trigger : i;
     g_autoptr(GPtrArray) heredocs = kiln_heredoc_find(&p->line, 0, &i->place);
-    g_autoptr(GString) expression = g_string_new(NULL);
-    if (heredocs->len > 0 && i->trigger)
-        g_string_assign(expression, g_ptr_array_index(i->args, 0));
-
+    if (heredocs->len == 0)
+        return true;
+    KilnList *kept = kiln_list_new(p->d->arena, heredocs->len);
     for (guint n = 0; n < heredocs->len; n++) {
         KilnHeredoc *heredoc = g_ptr_array_index(heredocs, n);
-        gsize last = 0;
-        if (!kiln_heredoc_read(heredoc, &p->reader, &last)) {
-            g_autofree char *shown = kiln_excerpt_text(heredoc->name, strlen(heredoc->name));
-            kiln_dockerfile_error(
-                error, p->d, &heredoc->place, KILN_DOCKERFILE_ERROR_SYNTAX,
-                "the heredoc has no end: there is no line that is just %s (if this is "
-                "not meant as a heredoc, put the << in quotes)",
-                shown);
+        if (!read_heredoc(p, heredoc, &i->place, error))
             return false;
-        }
-        i->place.end_line = owner->place.end_line = p->reader.line;
-        i->place.end_column = owner->place.end_column = MAX((guint)last, 1);
-        g_string_append_printf(expression, "\n%s%s", heredoc->content, heredoc->name);
-        kiln_heredoc_chomp(heredoc);
+        kept->pdata[n] = kiln_heredoc_keep(heredoc, p->d->arena);
     }
-    if (heredocs->len > 0 && i->trigger) {
-        g_free(g_ptr_array_index(i->args, 0));
-        g_ptr_array_index(i->args, 0) = g_strdup(expression->str);
+    if (i->trigger) {
+        i->trigger->place.end_line = i->place.end_line;
+        i->trigger->place.end_column = i->place.end_column;
+        extend_trigger(p, i, kept);
     }
-    g_ptr_array_extend_and_steal(owner->heredocs, g_steal_pointer(&heredocs));
+    (i->trigger ? i->trigger : i)->heredocs = kept;
     return true;
 }
 
@@ -212,14 +236,14 @@ static void warn_of_trigger(Parse *p, const KilnInstruction *i, const GError *do
 static KilnInstruction *parse_instruction(Parse *p, GError **error)
 {
     g_autoptr(GError) doubt = NULL;
-    g_autoptr(KilnInstruction) i = kiln_instruction_split(p->d, &p->line, 0, &doubt, error);
+    KilnInstruction *i = kiln_instruction_split(p->d, &p->line, &p->scratch, &doubt, error);
     if (!i || !read_heredocs(p, i, error))
         return NULL;
     kiln_lint_instruction(p->d, i);
     if (!kiln_instruction_check(p->d, i, error))
         return NULL;
     warn_of_trigger(p, i, doubt);
-    return g_steal_pointer(&i);
+    return i;
 }
 
 static void parse_line(Parse *p, bool whole_file)
@@ -232,9 +256,9 @@ static void parse_line(Parse *p, bool whole_file)
                        p->line.empty_line);
     }
     GError *fault = NULL;
-    g_autoptr(KilnInstruction) i = parse_instruction(p, &fault);
+    KilnInstruction *i = parse_instruction(p, &fault);
     if (i && whole_file && !check_stage(p, i, &fault))
-        g_clear_pointer(&i, kiln_instruction_free);
+        i = NULL;
     if (!i) {
         /* A FROM that is wrong still begins a stage. */
         p->stage = p->stage || g_ascii_strncasecmp(p->line.text->str, "FROM", 4) == 0;
@@ -242,7 +266,7 @@ static void parse_line(Parse *p, bool whole_file)
         return;
     }
     p->cascade = false;
-    g_ptr_array_add(p->d->instructions, g_steal_pointer(&i));
+    g_ptr_array_add(p->d->instructions, i);
 }
 
 /* False if an instruction was wrong. */
@@ -253,8 +277,10 @@ static bool parse_lines(KilnDockerfile *d, const char *text, gsize size, bool wh
                .reader = {text, text + size, 0, d->escape, d->directives},
                .errors = errors};
     kiln_logical_line_init(&p.line);
+    kiln_scratch_init(&p.scratch);
     while (p.faults < MAX_FAULTS && kiln_reader_logical(&p.reader, &p.line))
         parse_line(&p, whole_file);
+    kiln_scratch_clear(&p.scratch);
     kiln_logical_line_clear(&p.line);
     return p.faults == 0;
 }
@@ -322,6 +348,12 @@ KilnDockerfile *kiln_dockerfile_parse(const char *text, gsize size, const char *
     return NULL;
 }
 
+/* An instruction without a file, and what its memory belongs to. */
+typedef struct {
+    KilnInstruction instruction; /* first: kiln_instruction_free() gets a pointer to it */
+    KilnDockerfile *file;
+} Lone;
+
 KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GError **error)
 {
     gsize size = strlen(text);
@@ -342,5 +374,16 @@ KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GErr
                     d->instructions->len);
         return NULL;
     }
-    return g_ptr_array_steal_index(d->instructions, 0);
+    Lone *lone = g_new(Lone, 1);
+    *lone = (Lone){*(KilnInstruction *)g_ptr_array_index(d->instructions, 0), d};
+    d = NULL;
+    return &lone->instruction;
+}
+
+void kiln_instruction_free(KilnInstruction *i)
+{
+    Lone *lone = (Lone *)i;
+    if (lone)
+        kiln_dockerfile_free(lone->file);
+    g_free(lone);
 }

@@ -8,6 +8,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "arena/arena.h"
+
 #define KILN_DOCKERFILE_ERROR (kiln_dockerfile_error_quark())
 GQuark kiln_dockerfile_error_quark(void);
 typedef enum {
@@ -44,6 +46,12 @@ typedef struct {
     guint line, column;         /* 1-based; of the first byte */
     guint end_line, end_column; /* of the last byte */
 } KilnPlace;
+
+/* A list that is made once; g_ptr_array_index() reads it. */
+typedef struct {
+    guint len;
+    void *pdata[];
+} KilnList;
 
 typedef struct {
     char *name;  /* without "--": "from", "chown", "mount" … */
@@ -89,15 +97,15 @@ typedef struct {
 typedef struct KilnInstruction KilnInstruction;
 struct KilnInstruction {
     KilnInstructionKind kind;
-    char *keyword;    /* as written */
-    char *original;   /* the whole instruction, continuations joined as in Docker's history */
-    GPtrArray *flags; /* KilnFlag* */
-    GPtrArray *args;  /* char*, may hold NULL (ARG) */
+    char *keyword;  /* as written */
+    char *original; /* the whole instruction, continuations joined as in Docker's history */
+    const KilnList *flags; /* KilnFlag* */
+    const KilnList *args;  /* char*, may hold NULL (ARG); they may be parts of `original` */
     bool json;
     bool legacy;
-    GPtrArray *heredocs; /* KilnHeredoc*, in order of appearance */
+    const KilnList *heredocs; /* KilnHeredoc*, in order of appearance */
     KilnPlace place;
-    GArray *arg_places;       /* KilnPlace, one for each of args */
+    KilnPlace *arg_places;    /* one for each of args */
     KilnInstruction *trigger; /* ONBUILD only, else NULL */
     char **comments; /* the comment lines ahead of it, without "#"; NULL: none */
 };
@@ -119,6 +127,7 @@ typedef struct {
     GPtrArray *warnings;     /* KilnDockerfileWarning* */
     char **lines;            /* the source, for quoting in messages; NULL-terminated */
     guint line_count;
+    KilnArena *arena; /* the memory of the instructions and of what they point to */
 } KilnDockerfile;
 
 /* Parses a whole file. Errors are one message that begins with "NAME:LINE:COLUMN: ", says what is
@@ -137,7 +146,7 @@ void kiln_dockerfile_free(KilnDockerfile *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnDockerfile, kiln_dockerfile_free)
 
 /* Parses one instruction as it stands in an ONBUILD trigger of a base image. `name` is for messages
- * ("ONBUILD of node:14"). */
+ * ("ONBUILD of node:14"). Only what comes from here is freed by itself. */
 KilnInstruction *kiln_instruction_parse(const char *text, const char *name, GError **error);
 void kiln_instruction_free(KilnInstruction *i);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnInstruction, kiln_instruction_free)

@@ -1,5 +1,6 @@
 #include "dockerfile/heredoc.h"
 
+#include <stdalign.h>
 #include <string.h>
 
 #include "dockerfile/lex.h"
@@ -9,8 +10,6 @@ void kiln_heredoc_free(KilnHeredoc *heredoc)
     if (!heredoc)
         return;
     g_free(heredoc->name);
-    g_free(heredoc->content);
-    g_free(heredoc->written);
     g_free(heredoc);
 }
 
@@ -77,8 +76,6 @@ static KilnPlace place_of(const KilnLogicalLine *line, const char *word, gsize *
 GPtrArray *kiln_heredoc_find(const KilnLogicalLine *line, gsize start, const KilnPlace *place)
 {
     GPtrArray *heredocs = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_heredoc_free);
-    if (!strstr(line->text->str + start, "<<"))
-        return heredocs;
     KilnLexMode mode = {
         .escape = '\\', .keep_quotes = true, .keep_escapes = true, .keep_unset = true};
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
@@ -96,7 +93,21 @@ GPtrArray *kiln_heredoc_find(const KilnLogicalLine *line, gsize start, const Kil
     return heredocs;
 }
 
-bool kiln_heredoc_read(KilnHeredoc *heredoc, KilnLineReader *reader, gsize *last)
+/* Takes the tabs of "<<-" off. */
+static void chomp(KilnHeredoc *heredoc)
+{
+    char *out = heredoc->content;
+    bool at_line_start = true;
+    for (const char *in = heredoc->content; *in; in++) {
+        if (at_line_start && *in == '\t')
+            continue;
+        at_line_start = *in == '\n';
+        *out++ = *in;
+    }
+    *out = '\0';
+}
+
+bool kiln_heredoc_read(KilnHeredoc *heredoc, KilnLineReader *reader, KilnArena *arena, gsize *last)
 {
     gsize name_length = strlen(heredoc->name);
     const char *begin = reader->at, *line;
@@ -110,25 +121,22 @@ bool kiln_heredoc_read(KilnHeredoc *heredoc, KilnLineReader *reader, gsize *last
             word_length--;
         }
         if (word_length == name_length && memcmp(word, heredoc->name, name_length) == 0) {
-            heredoc->content = g_strndup(begin, (gsize)(line - begin));
+            gsize size = (gsize)(line - begin);
+            heredoc->content = kiln_arena_copy(arena, begin, size);
+            if (heredoc->chomp) {
+                heredoc->written = kiln_arena_copy(arena, begin, size);
+                chomp(heredoc);
+            }
             return true;
         }
     }
     return false;
 }
 
-void kiln_heredoc_chomp(KilnHeredoc *heredoc)
+KilnHeredoc *kiln_heredoc_keep(const KilnHeredoc *heredoc, KilnArena *arena)
 {
-    if (!heredoc->chomp)
-        return;
-    heredoc->written = g_strdup(heredoc->content);
-    char *out = heredoc->content;
-    bool at_line_start = true;
-    for (const char *in = heredoc->content; *in; in++) {
-        if (at_line_start && *in == '\t')
-            continue;
-        at_line_start = *in == '\n';
-        *out++ = *in;
-    }
-    *out = '\0';
+    KilnHeredoc *kept = kiln_arena_alloc(arena, sizeof *kept, alignof(KilnHeredoc));
+    *kept = *heredoc;
+    kept->name = kiln_arena_copy(arena, heredoc->name, strlen(heredoc->name));
+    return kept;
 }

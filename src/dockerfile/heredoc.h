@@ -4,7 +4,7 @@
 #include "dockerfile/lines.h"
 
 /* The heredoc that a word opens, without content, or NULL if it opens none. `word` has its quotes
- * and escapes. Free with kiln_heredoc_free(). */
+ * and escapes. Free with kiln_heredoc_free(), which does not care for the content. */
 KilnHeredoc *kiln_heredoc_word(const char *word, gsize length);
 
 /* The heredocs that a RUN, COPY or ADD line opens, in order (KilnHeredoc*). BuildKit reads the
@@ -13,10 +13,10 @@ KilnHeredoc *kiln_heredoc_word(const char *word, gsize length);
  * the instruction. */
 GPtrArray *kiln_heredoc_find(const KilnLogicalLine *line, gsize start, const KilnPlace *place);
 
-/* Reads the body of a heredoc, up to its end word. The content is as written: kiln_heredoc_chomp()
- * takes the tabs of "<<-" off. False if the file ends first. *last is the length of the line with
- * the end word. */
-bool kiln_heredoc_read(KilnHeredoc *heredoc, KilnLineReader *reader, gsize *last);
-void kiln_heredoc_chomp(KilnHeredoc *heredoc);
+/* Reads the body of a heredoc, up to its end word, into the arena. False if the file ends first.
+ * *last is the length of the line with the end word. */
+bool kiln_heredoc_read(KilnHeredoc *heredoc, KilnLineReader *reader, KilnArena *arena, gsize *last);
+/* The same heredoc in the arena. */
+KilnHeredoc *kiln_heredoc_keep(const KilnHeredoc *heredoc, KilnArena *arena);
 
 void kiln_heredoc_free(KilnHeredoc *heredoc);

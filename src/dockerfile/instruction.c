@@ -1,5 +1,6 @@
 #include "dockerfile/instruction.h"
 
+#include <stdalign.h>
 #include <string.h>
 
 #include "dockerfile/excerpt.h"
@@ -8,62 +9,99 @@
 #include "dockerfile/json.h"
 #include "dockerfile/words.h"
 
-static void flag_free(KilnFlag *flag)
+void kiln_scratch_init(KilnScratch *scratch)
 {
-    g_free(flag->name);
-    g_free(flag->value);
-    g_free(flag);
+    *scratch = (KilnScratch){
+        .spans = g_array_new(FALSE, FALSE, sizeof(KilnSpan)),
+        .pointers = g_ptr_array_new(),
+        .text = g_string_new(NULL),
+    };
 }
 
-void kiln_instruction_free(KilnInstruction *i)
+void kiln_scratch_clear(KilnScratch *scratch)
 {
-    if (!i)
-        return;
-    g_free(i->keyword);
-    g_free(i->original);
-    g_ptr_array_unref(i->flags);
-    g_ptr_array_unref(i->args);
-    g_ptr_array_unref(i->heredocs);
-    g_array_unref(i->arg_places);
-    kiln_instruction_free(i->trigger);
-    g_strfreev(i->comments);
-    g_free(i);
+    g_array_unref(scratch->spans);
+    g_ptr_array_unref(scratch->pointers);
+    g_string_free(scratch->text, TRUE);
+}
+
+const KilnList kiln_list_empty = {0};
+
+KilnList *kiln_list_new(KilnArena *arena, guint count)
+{
+    gsize size = sizeof(KilnList) + count * sizeof(void *);
+    KilnList *list = kiln_arena_alloc(arena, size, alignof(KilnList));
+    list->len = count;
+    return list;
+}
+
+KilnList *kiln_list_copy(KilnArena *arena, const GPtrArray *pointers)
+{
+    KilnList *list = kiln_list_new(arena, pointers->len);
+    memcpy(list->pdata, pointers->pdata, pointers->len * sizeof(void *));
+    return list;
 }
 
 /* What splitting one instruction needs. */
 typedef struct {
     const KilnDockerfile *d;
     const KilnLogicalLine *line;
+    KilnScratch *scratch;
     const char *text; /* line->text->str */
     KilnInstruction *i;
+    KilnSpan all; /* the whole instruction */
+    KilnList *args; /* i->args, while they are added */
     KilnSpan rest;  /* what follows the keyword and the flags, trimmed */
     bool triggered; /* it stands behind ONBUILD */
     GError **doubt; /* as for kiln_instruction_split() */
 } Split;
 
 static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *line, gsize start,
-                              bool triggered, GError **doubt, GError **error);
+                              bool triggered, KilnScratch *scratch, GError **doubt,
+                              GError **error);
+
+/* Makes room for so many arguments more. */
+static void extend_args(Split *s, guint count)
+{
+    const KilnList *old = s->i->args;
+    const KilnPlace *places = s->i->arg_places;
+    KilnArena *arena = s->d->arena;
+    s->i->args = s->args = kiln_list_new(arena, old->len + count);
+    s->args->len = old->len;
+    s->i->arg_places =
+        kiln_arena_alloc(arena, (old->len + count) * sizeof(KilnPlace), alignof(KilnPlace));
+    for (guint n = 0; n < old->len; n++) {
+        s->args->pdata[n] = old->pdata[n];
+        s->i->arg_places[n] = places[n];
+    }
+}
 
 static void add_arg(Split *s, char *value, KilnSpan span)
 {
-    KilnPlace place = kiln_logical_line_place(s->line, span.start, span.end);
-    g_ptr_array_add(s->i->args, value);
-    g_array_append_val(s->i->arg_places, place);
+    s->i->arg_places[s->args->len] = kiln_logical_line_place(s->line, span.start, span.end);
+    s->args->pdata[s->args->len++] = value;
 }
 
 static void add_arg_text(Split *s, KilnSpan span)
 {
-    add_arg(s, g_strndup(s->text + span.start, span.end - span.start), span);
+    if (span.end == s->all.end) /* the text is there already, NUL and all */
+        add_arg(s, s->i->original + (span.start - s->all.start), span);
+    else
+        add_arg(s, kiln_arena_copy(s->d->arena, s->text + span.start, span.end - span.start), span);
 }
 
 static void add_line(Split *s, KilnSpan span)
 {
+    extend_args(s, 1);
     add_arg_text(s, span);
 }
 
 static void add_words(Split *s, KilnSpan span)
 {
-    g_autoptr(GArray) words = kiln_words_blank(s->text, span);
+    const GArray *words = s->scratch->spans;
+    kiln_words_blank(s->text, span, s->scratch->spans);
+    if (words->len > 0)
+        extend_args(s, words->len);
     for (guint n = 0; n < words->len; n++)
         add_arg_text(s, g_array_index(words, KilnSpan, n));
 }
@@ -71,11 +109,12 @@ static void add_words(Split *s, KilnSpan span)
 /* The JSON form if it is that; else *json is false and nothing is added. */
 static bool add_json(Split *s, KilnSpan span, bool *json, GError **error)
 {
-    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(KilnSpan));
-    g_autoptr(GPtrArray) strings = g_ptr_array_new();
-    g_ptr_array_set_free_func(strings, g_free);
+    GArray *spans = s->scratch->spans;
+    GPtrArray *strings = s->scratch->pointers;
+    g_array_set_size(spans, 0);
+    g_ptr_array_set_size(strings, 0);
     KilnSpan bad = {span.start, span.end};
-    KilnJsonForm form = kiln_json_strings(s->text, span, strings, spans, &bad);
+    KilnJsonForm form = kiln_json_strings(s->text, span, s->d->arena, strings, spans, &bad);
     *json = form == KILN_JSON_STRINGS;
     if (form == KILN_JSON_MIXED || form == KILN_JSON_NUL) {
         KilnPlace place = kiln_logical_line_place(s->line, bad.start, bad.end);
@@ -86,7 +125,7 @@ static bool add_json(Split *s, KilnSpan span, bool *json, GError **error)
         return false;
     }
     if (*json) {
-        g_ptr_array_set_free_func(strings, NULL);
+        extend_args(s, strings->len);
         for (guint n = 0; n < strings->len; n++)
             add_arg(s, g_ptr_array_index(strings, n), g_array_index(spans, KilnSpan, n));
         s->i->json = true;
@@ -110,14 +149,15 @@ static void add_pair(Split *s, KilnSpan name, KilnSpan value)
 /* ENV and LABEL. Whether the first word has a "=" decides between the two forms. */
 static bool split_pairs(Split *s, GError **error)
 {
-    g_autoptr(GArray) words = kiln_words_quoted(s->text, s->rest, s->d->escape);
+    const GArray *words = s->scratch->spans;
+    kiln_words_quoted(s->text, s->rest, s->d->escape, s->scratch->spans);
     if (words->len == 0)
         return true;
     KilnSpan first = g_array_index(words, KilnSpan, 0);
     if (find_equals(s, first) == first.end) {
-        g_autoptr(GArray) parts = kiln_words_blank(s->text, s->rest);
-        KilnSpan name = g_array_index(parts, KilnSpan, 0);
-        if (parts->len < 2) {
+        kiln_words_blank(s->text, s->rest, s->scratch->spans);
+        KilnSpan name = g_array_index(words, KilnSpan, 0);
+        if (words->len < 2) {
             KilnPlace place = kiln_logical_line_place(s->line, name.start, name.end);
             kiln_dockerfile_error(error, s->d, &place, KILN_DOCKERFILE_ERROR_ARGUMENT,
                                   "%s needs a name and a value: %s name=value",
@@ -126,9 +166,11 @@ static bool split_pairs(Split *s, GError **error)
             return false;
         }
         s->i->legacy = true;
-        add_pair(s, name, (KilnSpan){g_array_index(parts, KilnSpan, 1).start, s->rest.end});
+        extend_args(s, 2);
+        add_pair(s, name, (KilnSpan){g_array_index(words, KilnSpan, 1).start, s->rest.end});
         return true;
     }
+    extend_args(s, 2 * words->len);
     for (guint n = 0; n < words->len; n++) {
         KilnSpan word = g_array_index(words, KilnSpan, n);
         gsize equals = find_equals(s, word);
@@ -147,7 +189,10 @@ static bool split_pairs(Split *s, GError **error)
 
 static void split_declarations(Split *s)
 {
-    g_autoptr(GArray) words = kiln_words_quoted(s->text, s->rest, s->d->escape);
+    const GArray *words = s->scratch->spans;
+    kiln_words_quoted(s->text, s->rest, s->d->escape, s->scratch->spans);
+    if (words->len > 0)
+        extend_args(s, 2 * words->len);
     for (guint n = 0; n < words->len; n++) {
         KilnSpan word = g_array_index(words, KilnSpan, n);
         gsize equals = find_equals(s, word);
@@ -167,8 +212,11 @@ static bool split_healthcheck(Split *s, GError **error)
         type.end++;
     if (type.end == type.start)
         return true;
-    g_autofree char *word = g_strndup(s->text + type.start, type.end - type.start);
-    add_arg(s, g_ascii_strup(word, -1), type);
+    extend_args(s, 1);
+    char *word = kiln_arena_copy(s->d->arena, s->text + type.start, type.end - type.start);
+    for (char *c = word; *c; c++)
+        *c = g_ascii_toupper(*c);
+    add_arg(s, word, type);
     KilnSpan command = kiln_span_trim(s->text, (KilnSpan){type.end, s->rest.end});
     if (command.start == command.end)
         return true;
@@ -190,9 +238,9 @@ static bool split_trigger(Split *s, gsize behind_keyword, GError **error)
     gsize start = behind_keyword, n;
     while ((n = kiln_space_at(s->text + start, s->text + s->line->text->len)) > 0)
         start += n;
-    add_arg_text(s, (KilnSpan){start, s->line->text->len});
+    add_line(s, (KilnSpan){start, s->line->text->len});
     g_autoptr(GError) fault = NULL;
-    s->i->trigger = split(s->d, s->line, s->rest.start, true, s->doubt, &fault);
+    s->i->trigger = split(s->d, s->line, s->rest.start, true, s->scratch, s->doubt, &fault);
     if (!fault)
         return true;
     if (fault->code == KILN_DOCKERFILE_ERROR_UNKNOWN_INSTRUCTION) {
@@ -205,19 +253,21 @@ static bool split_trigger(Split *s, gsize behind_keyword, GError **error)
 
 static void split_flags(Split *s)
 {
-    g_autoptr(GArray) words = g_array_new(FALSE, FALSE, sizeof(KilnFlagWord));
-    s->rest = kiln_words_flags(s->text, s->rest, s->d->escape, words);
-    for (guint n = 0; n < words->len; n++) {
-        KilnFlagWord *word = &g_array_index(words, KilnFlagWord, n);
-        KilnFlag *flag = g_new0(KilnFlag, 1);
-        char *equals = strchr(word->text, '=');
-        flag->name = equals ? g_strndup(word->text + 2, (gsize)(equals - word->text) - 2)
-                            : g_strdup(word->text + 2);
-        flag->value = equals ? g_strdup(equals + 1) : NULL;
-        flag->place = kiln_logical_line_place(s->line, word->span.start, word->span.end);
-        g_ptr_array_add(s->i->flags, flag);
-        g_free(word->text);
+    GPtrArray *flags = s->scratch->pointers;
+    GString *word = s->scratch->text;
+    g_ptr_array_set_size(flags, 0);
+    KilnSpan place;
+    while (kiln_words_flag(s->text, &s->rest, s->d->escape, word, &place)) {
+        KilnFlag *flag = kiln_arena_alloc(s->d->arena, sizeof *flag, alignof(KilnFlag));
+        flag->name = kiln_arena_copy(s->d->arena, word->str + 2, word->len - 2);
+        flag->value = strchr(flag->name, '=');
+        if (flag->value)
+            *flag->value++ = '\0';
+        flag->place = kiln_logical_line_place(s->line, place.start, place.end);
+        g_ptr_array_add(flags, flag);
     }
+    if (flags->len > 0)
+        s->i->flags = kiln_list_copy(s->d->arena, flags);
 }
 
 static bool split_args(Split *s, gsize behind_keyword, GError **error)
@@ -256,25 +306,27 @@ static bool split_args(Split *s, gsize behind_keyword, GError **error)
     g_assert_not_reached();
 }
 
-static KilnInstruction *instruction_new(void)
+static char **copy_comments(KilnArena *arena, const GArray *comments)
 {
-    KilnInstruction *i = g_new0(KilnInstruction, 1);
-    i->flags = g_ptr_array_new_with_free_func((GDestroyNotify)flag_free);
-    i->args = g_ptr_array_new_with_free_func(g_free);
-    i->heredocs = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_heredoc_free);
-    i->arg_places = g_array_new(FALSE, FALSE, sizeof(KilnPlace));
-    return i;
+    gsize size = (comments->len + 1) * sizeof(char *);
+    char **copy = kiln_arena_alloc(arena, size, alignof(char *));
+    for (guint n = 0; n < comments->len; n++) {
+        const KilnComment *comment = &g_array_index(comments, KilnComment, n);
+        copy[n] = kiln_arena_copy(arena, comment->start, comment->length);
+    }
+    copy[comments->len] = NULL;
+    return copy;
 }
 
 static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *line, gsize start,
-                              bool triggered, GError **doubt, GError **error)
+                              bool triggered, KilnScratch *scratch, GError **doubt, GError **error)
 {
     const char *text = line->text->str;
     KilnSpan all = kiln_span_trim(text, (KilnSpan){start, line->text->len});
     KilnSpan keyword = {all.start, all.start};
     while (keyword.end < all.end && !strchr(" \t\v\f\r", text[keyword.end]))
         keyword.end++;
-    g_autofree char *word = g_strndup(text + keyword.start, keyword.end - keyword.start);
+    char *word = kiln_arena_copy(d->arena, text + keyword.start, keyword.end - keyword.start);
 
     KilnInstructionKind kind;
     const char *suggestion = NULL;
@@ -292,28 +344,35 @@ static KilnInstruction *split(const KilnDockerfile *d, const KilnLogicalLine *li
         return NULL;
     }
 
-    g_autoptr(KilnInstruction) i = instruction_new();
-    i->kind = kind;
-    i->keyword = g_steal_pointer(&word);
-    i->original = g_strndup(text + all.start, all.end - all.start);
+    KilnInstruction *i = kiln_arena_alloc(d->arena, sizeof *i, alignof(KilnInstruction));
+    *i = (KilnInstruction){.kind = kind,
+                           .keyword = word,
+                           .flags = &kiln_list_empty,
+                           .args = &kiln_list_empty,
+                           .heredocs = &kiln_list_empty};
+    i->original = kiln_arena_copy(d->arena, text + all.start, all.end - all.start);
     i->place = kiln_logical_line_place(line, keyword.start, keyword.end);
     i->place.end_line = line->last_line;
     i->place.end_column = line->last_column;
-    if (line->comments->len > 0 && !triggered) {
-        g_ptr_array_add(line->comments, NULL);
-        i->comments = g_strdupv((char **)line->comments->pdata);
-    }
-    Split s = {d, line, text, i, {keyword.end, all.end}, triggered, doubt};
+    if (line->comments->len > 0 && !triggered)
+        i->comments = copy_comments(d->arena, line->comments);
+    Split s = {.d = d,
+               .line = line,
+               .scratch = scratch,
+               .text = text,
+               .i = i,
+               .all = all,
+               .rest = {keyword.end, all.end},
+               .triggered = triggered,
+               .doubt = doubt};
     split_flags(&s);
-    if (!split_args(&s, keyword.end, error))
-        return NULL;
-    return g_steal_pointer(&i);
+    return split_args(&s, keyword.end, error) ? i : NULL;
 }
 
 KilnInstruction *kiln_instruction_split(const KilnDockerfile *d, const KilnLogicalLine *line,
-                                        gsize start, GError **doubt, GError **error)
+                                        KilnScratch *scratch, GError **doubt, GError **error)
 {
-    return split(d, line, start, false, doubt, error);
+    return split(d, line, 0, false, scratch, doubt, error);
 }
 
 bool kiln_instruction_takes_heredocs(const KilnInstruction *i)

@@ -9,9 +9,14 @@ typedef struct {
     gsize at, end;
 } Reader;
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static char peek(Reader *r)
 {
-    while (r->at < r->end && strchr(" \t\r\n", r->text[r->at]))
+    while (r->at < r->end && is_space(r->text[r->at]))
         r->at++;
     return r->at < r->end ? r->text[r->at] : '\0';
 }
@@ -184,17 +189,26 @@ static bool skip_value(Reader *r)
     }
 }
 
-static bool read_element(Reader *r, GPtrArray *strings, GArray *spans, KilnJsonForm *form,
-                         KilnSpan *bad)
+/* Go's encoding/json gives U+FFFD for a byte that is not UTF-8. */
+static char *valid_copy(KilnArena *arena, const GString *value)
+{
+    if (g_utf8_validate_len(value->str, value->len, NULL))
+        return kiln_arena_copy(arena, value->str, value->len);
+    g_autofree char *valid = g_utf8_make_valid(value->str, (gssize)value->len);
+    return kiln_arena_copy(arena, valid, strlen(valid));
+}
+
+/* `value` is only filled and emptied. */
+static bool read_element(Reader *r, KilnArena *arena, GString *value, GPtrArray *strings,
+                         GArray *spans, KilnJsonForm *form, KilnSpan *bad)
 {
     bool is_string = peek(r) == '"', nul = false;
     KilnSpan span = {r->at, r->at};
     if (is_string) {
-        g_autoptr(GString) value = g_string_new(NULL);
+        g_string_truncate(value, 0);
         if (!read_string(r, value, &nul))
             return false;
-        /* Go's encoding/json gives U+FFFD for a byte that is not UTF-8. */
-        g_ptr_array_add(strings, g_utf8_make_valid(value->str, (gssize)value->len));
+        g_ptr_array_add(strings, valid_copy(arena, value));
         span.end = r->at;
         g_array_append_val(spans, span);
     } else if (!skip_value(r)) {
@@ -208,16 +222,19 @@ static bool read_element(Reader *r, GPtrArray *strings, GArray *spans, KilnJsonF
     return true;
 }
 
-KilnJsonForm kiln_json_strings(const char *text, KilnSpan span, GPtrArray *strings, GArray *spans,
-                               KilnSpan *bad)
+KilnJsonForm kiln_json_strings(const char *text, KilnSpan span, KilnArena *arena,
+                               GPtrArray *strings, GArray *spans, KilnSpan *bad)
 {
     Reader r = {text, span.start, span.end};
     KilnJsonForm form = KILN_JSON_STRINGS;
     guint count = strings->len;
-    bool valid = take(&r, '[');
-    if (valid && peek(&r) != ']') {
+    if (!take(&r, '['))
+        return KILN_JSON_NOT;
+    g_autoptr(GString) value = g_string_new(NULL);
+    bool valid = true;
+    if (peek(&r) != ']') {
         do {
-            valid = read_element(&r, strings, spans, &form, bad);
+            valid = read_element(&r, arena, value, strings, spans, &form, bad);
         } while (valid && take(&r, ','));
     }
     valid = valid && take(&r, ']');

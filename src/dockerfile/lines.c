@@ -9,7 +9,7 @@ void kiln_logical_line_init(KilnLogicalLine *line)
     *line = (KilnLogicalLine){
         .text = g_string_new(NULL),
         .segments = g_array_new(FALSE, FALSE, sizeof(KilnSegment)),
-        .comments = g_ptr_array_new_with_free_func(g_free),
+        .comments = g_array_new(FALSE, FALSE, sizeof(KilnComment)),
     };
 }
 
@@ -17,7 +17,7 @@ void kiln_logical_line_clear(KilnLogicalLine *line)
 {
     g_string_free(line->text, TRUE);
     g_array_unref(line->segments);
-    g_ptr_array_unref(line->comments);
+    g_array_unref(line->comments);
 }
 
 gsize kiln_line_chomp(const char *start, gsize length)
@@ -72,17 +72,18 @@ static void append(KilnLogicalLine *line, guint number, const char *start, gsize
 static void add_comment(KilnLogicalLine *line, const char *start, gsize length)
 {
     KilnSpan text = kiln_span_trim(start, (KilnSpan){1, length});
-    if (text.start == text.end)
-        g_ptr_array_set_size(line->comments, 0);
+    KilnComment comment = {start + text.start, text.end - text.start};
+    if (comment.length == 0)
+        g_array_set_size(line->comments, 0);
     else
-        g_ptr_array_add(line->comments, g_strndup(start + text.start, text.end - text.start));
+        g_array_append_val(line->comments, comment);
 }
 
 bool kiln_reader_logical(KilnLineReader *reader, KilnLogicalLine *line)
 {
     g_string_truncate(line->text, 0);
     g_array_set_size(line->segments, 0);
-    g_ptr_array_set_size(line->comments, 0);
+    g_array_set_size(line->comments, 0);
     line->empty_line = 0;
 
     const char *start;

@@ -17,13 +17,19 @@ typedef struct {
     guint line, column;
 } KilnSegment;
 
+/* A comment without its "#", in the text that is read. */
+typedef struct {
+    const char *start;
+    gsize length;
+} KilnComment;
+
 typedef struct {
     GString *text;
     GArray *segments;  /* KilnSegment, offsets ascending */
     guint last_line;   /* physical line where it ends, … */
     guint last_column; /* … and the column of that line's last byte */
     guint empty_line;  /* first empty line inside the continuation, 0 if there is none */
-    GPtrArray *comments; /* char*: the comments ahead of it, without "#"; an empty one begins anew */
+    GArray *comments; /* KilnComment, those ahead of it; an empty one begins anew */
 } KilnLogicalLine;
 
 void kiln_logical_line_init(KilnLogicalLine *line);

@@ -71,6 +71,8 @@ bool kiln_lint_is_strict(const KilnDockerfile *d)
 /* Do the options name this rule, or "all", under the key? */
 static bool lists(const char *check, const char *key, const char *rule)
 {
+    if (!check)
+        return false;
     g_auto(GStrv) options = check_options(check);
     for (char **option = options; *option; option++) {
         const char *value = option_value(*option, key);
@@ -141,7 +143,7 @@ static Casing casing(const char *word)
 
 static const KilnPlace *arg_place(const KilnInstruction *i, guint n)
 {
-    return &g_array_index(i->arg_places, KilnPlace, n);
+    return &i->arg_places[n];
 }
 
 static KilnPlace keyword_place(const KilnInstruction *i)

@@ -61,9 +61,9 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
 }
 
-GArray *kiln_words_blank(const char *text, KilnSpan span)
+void kiln_words_blank(const char *text, KilnSpan span, GArray *words)
 {
-    GArray *words = g_array_new(FALSE, FALSE, sizeof(KilnSpan));
+    g_array_set_size(words, 0);
     for (gsize at = span.start; at < span.end;) {
         KilnSpan word = {at, at};
         while (word.end < span.end && !is_blank(text[word.end]))
@@ -72,19 +72,18 @@ GArray *kiln_words_blank(const char *text, KilnSpan span)
         if (word.end > word.start)
             g_array_append_val(words, word);
     }
-    return words;
 }
 
-GArray *kiln_words_quoted(const char *text, KilnSpan span, char escape)
+void kiln_words_quoted(const char *text, KilnSpan span, char escape, GArray *words)
 {
-    GArray *words = g_array_new(FALSE, FALSE, sizeof(KilnSpan));
+    g_array_set_size(words, 0);
     gsize at = span.start;
     while (true) {
         gsize n;
         while ((n = kiln_space_at(text + at, text + span.end)) > 0)
             at += n;
         if (at >= span.end)
-            return words;
+            return;
 
         KilnSpan word = {at, at};
         char quote = 0;
@@ -128,20 +127,18 @@ static void read_flag(const char *text, gsize *at, gsize end, char escape, GStri
     }
 }
 
-KilnSpan kiln_words_flags(const char *text, KilnSpan span, char escape, GArray *flags)
+bool kiln_words_flag(const char *text, KilnSpan *rest, char escape, GString *word, KilnSpan *place)
 {
-    while (true) {
-        span = kiln_span_trim(text, span);
-        if (span.end - span.start < 2 || memcmp(text + span.start, "--", 2) != 0)
-            return span;
-        gsize at = span.start;
-        g_autoptr(GString) word = g_string_new(NULL);
-        read_flag(text, &at, span.end, escape, word);
-        KilnSpan place = {span.start, at};
-        span.start = at;
-        if (strcmp(word->str, "--") == 0)
-            return kiln_span_trim(text, span);
-        KilnFlagWord flag = {place, g_strdup(word->str)};
-        g_array_append_val(flags, flag);
-    }
+    *rest = kiln_span_trim(text, *rest);
+    if (rest->end - rest->start < 2 || memcmp(text + rest->start, "--", 2) != 0)
+        return false;
+    gsize at = rest->start;
+    g_string_truncate(word, 0);
+    read_flag(text, &at, rest->end, escape, word);
+    *place = (KilnSpan){rest->start, at};
+    rest->start = at;
+    if (word->len > strlen("--"))
+        return true;
+    *rest = kiln_span_trim(text, *rest);
+    return false;
 }

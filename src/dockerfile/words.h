@@ -15,19 +15,14 @@ gsize kiln_space_at(const char *p, const char *end);
 /* Narrows a range to what is between leading and trailing white space. */
 KilnSpan kiln_span_trim(const char *text, KilnSpan span);
 
-/* The words that blanks (space, tab, CR, VT, FF) divide; quotes mean nothing. KilnSpan. */
-GArray *kiln_words_blank(const char *text, KilnSpan span);
+/* The words that blanks (space, tab, CR, VT, FF) divide; quotes mean nothing. `words` (KilnSpan) is
+ * emptied first. */
+void kiln_words_blank(const char *text, KilnSpan span, GArray *words);
 
-/* The words that white space outside quotes divides, for ENV, LABEL and ARG. KilnSpan. */
-GArray *kiln_words_quoted(const char *text, KilnSpan span, char escape);
+/* The words that white space outside quotes divides, for ENV, LABEL and ARG, in the same way. */
+void kiln_words_quoted(const char *text, KilnSpan span, char escape, GArray *words);
 
-/* A flag word: its range, and its text without quotes and escapes ("--from=a"). */
-typedef struct {
-    KilnSpan span;
-    char *text;
-} KilnFlagWord;
-
-/* Takes the words that begin with "--" off the front of a range, up to the first other word or a
- * "--" that stands alone (which goes too). Appends KilnFlagWord; the caller frees their text.
- * Returns what is left, trimmed. */
-KilnSpan kiln_words_flags(const char *text, KilnSpan span, char escape, GArray *flags);
+/* Takes a word that begins with "--" off the front of *rest, which is trimmed: `word` is its text
+ * without quotes and escapes ("--from=a"), *place where it stands. False if another word is first;
+ * a "--" that stands alone is taken off, too. */
+bool kiln_words_flag(const char *text, KilnSpan *rest, char escape, GString *word, KilnSpan *place);

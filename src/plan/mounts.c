@@ -396,7 +396,7 @@ bool kiln_site_mounts(KilnPlanner *p, const KilnSite *site, GPtrArray *needs, GA
                       GError **error)
 {
     *mounts = NULL;
-    const GPtrArray *flags = site->instruction->flags;
+    const KilnList *flags = site->instruction->flags;
     g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(KilnMount));
     bool ok = true;
     for (guint i = 0; ok && i < flags->len; i++) {

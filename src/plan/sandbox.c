@@ -91,7 +91,7 @@ static bool read_device(const KilnSite *site, const KilnFlag *flag, GError **err
 /* A device that is not required is left out, as BuildKit does where no such device is registered. */
 static bool read_devices(const KilnSite *site, GError **error)
 {
-    const GPtrArray *flags = site->instruction->flags;
+    const KilnList *flags = site->instruction->flags;
     for (guint i = 0; i < flags->len; i++) {
         const KilnFlag *flag = g_ptr_array_index(flags, i);
         if (strcmp(flag->name, "device") == 0 && !read_device(site, flag, error))

@@ -105,15 +105,14 @@ void kiln_site_warn_secret(const KilnSite *site, const char *name)
 
 const KilnPlace *kiln_site_place(const KilnSite *site, guint argument)
 {
-    const GArray *places = site->instruction->arg_places;
-    if (site->origin || !places || argument >= places->len)
+    if (site->origin || argument >= site->instruction->args->len)
         return site->place;
-    return &g_array_index(places, KilnPlace, argument);
+    return &site->instruction->arg_places[argument];
 }
 
 const KilnPlace *kiln_site_flag(const KilnSite *site, const char *name)
 {
-    const GPtrArray *flags = site->instruction->flags;
+    const KilnList *flags = site->instruction->flags;
     if (site->instruction->kind == KILN_INST_RUN && strcmp(name, "from") == 0)
         name = "mount";
     for (guint i = flags->len; i-- > 0;) {

@@ -1,7 +1,7 @@
 /* The inside of a manifest, for manifest.c and manifest-file.c only. */
 #pragma once
 
-#include "tree/arena.h"
+#include "arena/arena.h"
 #include "tree/manifest.h"
 
 struct KilnManifest {

@@ -30,7 +30,6 @@ static inline char *dump_instruction(const KilnInstruction *i)
         else
             g_string_append(out, " nothing");
     }
-    g_assert_cmpuint(i->args->len, ==, i->arg_places->len);
     for (guint n = 0; n < i->heredocs->len; n++) {
         const KilnHeredoc *heredoc = g_ptr_array_index(i->heredocs, n);
         g_string_append_printf(out, " %s%s[", heredoc->expand ? "" : "literal ", heredoc->name);

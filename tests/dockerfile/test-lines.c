@@ -134,19 +134,19 @@ static void test_places(void)
                                            "CMD [\"a\", \"bc\"]");
     const KilnInstruction *from = instruction(d, 0), *copy = instruction(d, 1);
     assert_place(&from->place, 2, 1, 2, 11);
-    assert_place(&g_array_index(from->arg_places, KilnPlace, 1), 2, 11, 2, 11);
+    assert_place(&from->arg_places[1], 2, 11, 2, 11);
     assert_place(&copy->place, 3, 3, 6, 8);
     assert_place(&((KilnFlag *)g_ptr_array_index(copy->flags, 0))->place, 3, 8, 3, 15);
-    assert_place(&g_array_index(copy->arg_places, KilnPlace, 0), 5, 5, 5, 8);
-    assert_place(&g_array_index(copy->arg_places, KilnPlace, 1), 5, 10, 6, 2);
-    assert_place(&g_array_index(copy->arg_places, KilnPlace, 2), 6, 4, 6, 8);
+    assert_place(&copy->arg_places[0], 5, 5, 5, 8);
+    assert_place(&copy->arg_places[1], 5, 10, 6, 2);
+    assert_place(&copy->arg_places[2], 6, 4, 6, 8);
     const KilnInstruction *env = instruction(d, 2);
-    assert_place(&g_array_index(env->arg_places, KilnPlace, 2), 8, 3, 8, 4);
-    assert_place(&g_array_index(env->arg_places, KilnPlace, 3), 8, 6, 8, 7);
+    assert_place(&env->arg_places[2], 8, 3, 8, 4);
+    assert_place(&env->arg_places[3], 8, 6, 8, 7);
     const KilnInstruction *run = instruction(d, 3);
     assert_place(&run->place, 9, 1, 11, 3);
     assert_place(&((KilnHeredoc *)g_ptr_array_index(run->heredocs, 0))->place, 9, 5, 9, 9);
-    assert_place(&g_array_index(instruction(d, 4)->arg_places, KilnPlace, 1), 12, 11, 12, 14);
+    assert_place(&instruction(d, 4)->arg_places[1], 12, 11, 12, 14);
     g_assert_cmpstr(d->lines[4], ==, "    src1 sr\\");
     g_assert_cmpuint(g_strv_length(d->lines), ==, 12);
 }

@@ -78,7 +78,7 @@ static void use(const KilnDockerfile *d)
         g_autofree char *command = kiln_instruction_shell_command(i);
         g_assert_false(kiln_instruction_is_script(i) && !command);
         for (guint k = 0; k < i->args->len; k++) {
-            const KilnPlace *place = &g_array_index(i->arg_places, KilnPlace, k);
+            const KilnPlace *place = &i->arg_places[k];
             g_assert_cmpuint(place->line, >=, i->place.line);
             g_assert_cmpuint(place->end_line, <=, i->place.end_line);
             g_assert_cmpuint(place->column, >=, 1);

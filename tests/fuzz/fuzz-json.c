@@ -6,10 +6,12 @@ int LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 {
     /* A copy, so that a read behind its end is seen. */
     g_autofree char *text = g_memdup2(data, size);
-    g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) strings = g_ptr_array_new();
     g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(KilnSpan));
     KilnSpan bad = {0, 0};
-    KilnJsonForm form = kiln_json_strings(text, (KilnSpan){0, size}, strings, spans, &bad);
+    KilnArena arena;
+    kiln_arena_init(&arena);
+    KilnJsonForm form = kiln_json_strings(text, (KilnSpan){0, size}, &arena, strings, spans, &bad);
     g_assert_cmpuint(strings->len, ==, spans->len);
     g_assert_true(form == KILN_JSON_STRINGS || strings->len == 0);
     for (guint n = 0; n < spans->len; n++) {
@@ -18,5 +20,6 @@ int LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     }
     if (form == KILN_JSON_MIXED || form == KILN_JSON_NUL)
         g_assert_true(bad.start < bad.end && bad.end <= size);
+    kiln_arena_clear(&arena);
     return 0;
 }

@@ -1,4 +1,4 @@
-#include "tree/arena.h"
+#include "arena/arena.h"
 
 #include <stdint.h>
 #include <string.h>
