@@ -3,8 +3,11 @@
 #include <string.h>
 
 #define SIZE (64 * 1024)
-#define KEY_MAXIMUM 32
-#define SMALL 24 /* bytes of a value that begin() takes */
+#define KEY_MAXIMUM 32 /* bytes of a key: they are all constants of the program */
+#define SMALL 24       /* bytes of a value that begin() takes */
+
+/* A word with this in each of its bytes. */
+#define EACH(byte) (G_GUINT64_CONSTANT(0x0101010101010101) * (guint64)(byte))
 
 struct KilnJsonWriter {
     FILE *to;
@@ -46,11 +49,11 @@ static void put(KilnJsonWriter *w, const char *text, gsize length)
     w->length += length;
 }
 
-/* The comma, the key, and the first bytes of a value. */
+/* The comma, the key, and the first bytes of a value, which are so few that a call of memcpy() would
+ * cost more than they do. */
 static void begin(KilnJsonWriter *w, const char *key, const char *value, gsize length)
 {
-    gsize key_length = key ? strlen(key) : 0;
-    g_assert(key_length <= KEY_MAXIMUM && length <= SMALL);
+    g_assert(length <= SMALL);
     if (SIZE - w->length < KEY_MAXIMUM + SMALL + 4)
         flush(w);
     char *at = w->text + w->length;
@@ -58,13 +61,13 @@ static void begin(KilnJsonWriter *w, const char *key, const char *value, gsize l
         *at++ = ',';
     if (key) {
         *at++ = '"';
-        memcpy(at, key, key_length);
-        at += key_length;
+        at = stpcpy(at, key);
         *at++ = '"';
         *at++ = ':';
     }
-    memcpy(at, value, length);
-    w->length = (gsize)(at - w->text) + length;
+    while (length-- > 0)
+        *at++ = *value++;
+    w->length = (gsize)(at - w->text);
     w->comma = true;
 }
 
@@ -115,14 +118,42 @@ static void put_string(KilnJsonWriter *w, const char *value)
     put(w, "\"", 1);
 }
 
+/* Not 0 if, and only if, there is a byte of 0 in the word. */
+static guint64 zero_bytes(guint64 word)
+{
+    return (word - EACH(0x01)) & ~word & EACH(0x80);
+}
+
+/* Nothing but ASCII that needs no escape, as nearly all strings are? Eight bytes at a time. */
+static bool is_plain(const char *text, gsize length)
+{
+    guint64 found = 0, word = 0;
+    for (; length > 0; length -= MIN(length, sizeof word)) {
+        if (length < sizeof word)
+            word = EACH(' ');
+        memcpy(&word, text, MIN(length, sizeof word));
+        text += sizeof word;
+        /* A byte below ' ' borrows when ' ' is taken from it. */
+        found |= word | (word - EACH(' ')) | zero_bytes(word ^ EACH('"')) |
+                 zero_bytes(word ^ EACH('\\'));
+    }
+    return (found & EACH(0x80)) == 0;
+}
+
 void kiln_json_string(KilnJsonWriter *w, const char *key, const char *value)
 {
     if (!value) {
         begin(w, key, "null", 4);
         return;
     }
-    g_autofree char *valid = g_utf8_validate(value, -1, NULL) ? NULL : g_utf8_make_valid(value, -1);
     begin(w, key, "\"", 1);
+    gsize length = strlen(value);
+    if (is_plain(value, length)) {
+        put(w, value, length);
+        put(w, "\"", 1);
+        return;
+    }
+    g_autofree char *valid = g_utf8_validate(value, -1, NULL) ? NULL : g_utf8_make_valid(value, -1);
     put_string(w, valid ? valid : value);
 }
 

@@ -184,22 +184,19 @@ static bool read_heredocs(Parse *p, KilnInstruction *i, GError **error)
 {
     if (!kiln_instruction_takes_heredocs(i) || !strstr(p->line.text->str, "<<"))
         return true;
-    g_autoptr(GPtrArray) heredocs = kiln_heredoc_find(&p->line, 0, &i->place);
+    g_autoptr(GPtrArray) heredocs = kiln_heredoc_find(&p->line, 0, &i->place, p->d->arena);
     if (heredocs->len == 0)
         return true;
-    KilnList *kept = kiln_list_new(p->d->arena, heredocs->len);
-    for (guint n = 0; n < heredocs->len; n++) {
-        KilnHeredoc *heredoc = g_ptr_array_index(heredocs, n);
-        if (!read_heredoc(p, heredoc, &i->place, error))
+    for (guint n = 0; n < heredocs->len; n++)
+        if (!read_heredoc(p, g_ptr_array_index(heredocs, n), &i->place, error))
             return false;
-        kept->pdata[n] = kiln_heredoc_keep(heredoc, p->d->arena);
-    }
+    const KilnList *list = kiln_list_copy(p->d->arena, heredocs);
     if (i->trigger) {
         i->trigger->place.end_line = i->place.end_line;
         i->trigger->place.end_column = i->place.end_column;
-        extend_trigger(p, i, kept);
+        extend_trigger(p, i, list);
     }
-    (i->trigger ? i->trigger : i)->heredocs = kept;
+    (i->trigger ? i->trigger : i)->heredocs = list;
     return true;
 }
 

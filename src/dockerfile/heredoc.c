@@ -73,9 +73,18 @@ static KilnPlace place_of(const KilnLogicalLine *line, const char *word, gsize *
     return kiln_logical_line_place(line, start, *from);
 }
 
-GPtrArray *kiln_heredoc_find(const KilnLogicalLine *line, gsize start, const KilnPlace *place)
+static KilnHeredoc *keep(const KilnHeredoc *heredoc, KilnArena *arena)
 {
-    GPtrArray *heredocs = g_ptr_array_new_with_free_func((GDestroyNotify)kiln_heredoc_free);
+    KilnHeredoc *kept = kiln_arena_alloc(arena, sizeof *kept, alignof(KilnHeredoc));
+    *kept = *heredoc;
+    kept->name = kiln_arena_copy(arena, heredoc->name, strlen(heredoc->name));
+    return kept;
+}
+
+GPtrArray *kiln_heredoc_find(const KilnLogicalLine *line, gsize start, const KilnPlace *place,
+                             KilnArena *arena)
+{
+    GPtrArray *heredocs = g_ptr_array_new();
     KilnLexMode mode = {
         .escape = '\\', .keep_quotes = true, .keep_escapes = true, .keep_unset = true};
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
@@ -88,7 +97,8 @@ GPtrArray *kiln_heredoc_find(const KilnLogicalLine *line, gsize start, const Kil
         if (!heredoc)
             continue;
         heredoc->place = place_of(line, word, &from, place);
-        g_ptr_array_add(heredocs, heredoc);
+        g_ptr_array_add(heredocs, keep(heredoc, arena));
+        kiln_heredoc_free(heredoc);
     }
     return heredocs;
 }
@@ -131,12 +141,4 @@ bool kiln_heredoc_read(KilnHeredoc *heredoc, KilnLineReader *reader, KilnArena *
         }
     }
     return false;
-}
-
-KilnHeredoc *kiln_heredoc_keep(const KilnHeredoc *heredoc, KilnArena *arena)
-{
-    KilnHeredoc *kept = kiln_arena_alloc(arena, sizeof *kept, alignof(KilnHeredoc));
-    *kept = *heredoc;
-    kept->name = kiln_arena_copy(arena, heredoc->name, strlen(heredoc->name));
-    return kept;
 }

@@ -54,13 +54,16 @@ static void test_strings(void)
     json_object_put(d);
 }
 
-/* Longer than the writer's buffer, and the parts around it at every offset near its end. No line may be that
- * long, so there are two. */
+/* Longer than the writer's buffer, and the parts around it at every offset near its end. */
 static void test_sizes(void)
 {
     for (gsize size = 65400; size < 65600; size += 7) {
         g_autofree char *word = g_strnfill(size, 'x');
-        g_autofree char *text = g_strdup_printf("FROM a\nRUN x\\\n%s\nUSER x\\\n%s\n", word + 1, word + 1);
+        /* In two lines each, as one must not have so many bytes. */
+        int half = (int)size / 2;
+        const char *rest = word + half;
+        g_autofree char *text = g_strdup_printf("FROM a\nRUN %.*s\\\n%s\nUSER %.*s\\\n%s\n", half,
+                                                word, rest, half, word, rest);
         json_object *d = document(text, true);
         g_assert_cmpstr(text_of(at(at(d, "instructions", 2), "arguments", 0), "value"), ==, word);
         json_object_put(d);
