@@ -10,6 +10,8 @@ typedef struct {
         *variables; /* "NAME=value"; what was set last is last, as BuildKit passes them to RUN */
     GPtrArray
         *arguments; /* ARGs in order of declaration: "NAME=value", or "NAME" without a value */
+    GHashTable *by_name; /* the entries of variables … */
+    GHashTable *declared; /* … and of arguments, found by a name or by another entry of the name */
     bool open; /* the base is unknown: what is not here may be set there */
 } KilnScope;
 
