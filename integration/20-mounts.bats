@@ -473,7 +473,6 @@ END
         as "$1" ssh-keygen -q -t ed25519 -N '' -f "$DIR/key" </dev/null
         sock=$DIR/agent
         as "$1" ssh-agent -D -a "$sock" >/dev/null 3>&- &
-        local agent=$!
         until [ -S "$sock" ]; do :; done
         as "$1" env SSH_AUTH_SOCK="$sock" ssh-add -q "$DIR/key" 2>/dev/null
         export SSH_AUTH_SOCK=$sock
@@ -485,7 +484,7 @@ END
         printed srw-rw-rw-
         printed left-out-/run/buildkit/ssh_agent.0
         [ "$(as "$1" ssh-add -l | wc -l)" -eq 1 ]
-        kill "$agent"
+        pkill -f "ssh-agent -D -a $sock"
         refute pgrep -f 'ssh-agent -a .*/kiln-ssh-'
         [ -z "$(ls -d "${TMPDIR:-/tmp}"/kiln-ssh-* 2>/dev/null)" ]
         rm -f "$DIR/key" "$DIR/key.pub" "$DIR/agent" "$DIR/a.tar"

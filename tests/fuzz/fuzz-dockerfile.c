@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 {
     const char *text = (const char *)data;
     g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    g_autoptr(KilnDockerfile) all = kiln_dockerfile_parse_all(text, size, "Dockerfile", errors);
+    g_autoptr(KilnDockerfile) all = kiln_dockerfile_parse_all(text, size, "Dockerfile", NULL, errors);
     for (guint n = 0; n < all->instructions->len; n++)
         check_instruction(all, g_ptr_array_index(all->instructions, n));
     for (guint n = 0; n < errors->len; n++) {
