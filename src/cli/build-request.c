@@ -8,18 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool usage(GError **error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree char *text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, KILN_ERROR, KILN_ERROR_USAGE, text);
-    return false;
-}
-
 static bool has_prefix_of(const char *text, const char *const *prefixes)
 {
     for (; *prefixes; prefixes++) {
@@ -30,14 +18,15 @@ static bool has_prefix_of(const char *text, const char *const *prefixes)
     return false;
 }
 
-/* URLs, and what BuildKit takes for a git repository (frontend/dockerfile/dfgitutil, util/gitutil): also
- * "github.com/…" and "user@host:path". */
+/* URLs, and what BuildKit takes for a git repository (frontend/dockerfile/dfgitutil, util/gitutil):
+ * also "github.com/…" and "user@host:path". */
 static bool is_remote(const char *text)
 {
-    static const char *const prefixes[] = {"http://", "https://", "git://", "ssh://", "github.com/",
-                                           NULL};
+    static const char *const prefixes[] = {"http://", "https://",    "git://",
+                                           "ssh://",  "github.com/", NULL};
     const char *at = strchr(text, '@'), *colon = at ? strchr(at, ':') : NULL;
-    bool scp_like = at && at > text && colon && colon > at + 1 && strcspn(text, "/") > (gsize)(colon - text);
+    bool scp_like =
+        at && at > text && colon && colon > at + 1 && strcspn(text, "/") > (gsize)(colon - text);
     return has_prefix_of(text, prefixes) || scp_like;
 }
 
@@ -47,8 +36,9 @@ static bool check_input(const char *what, GError **error)
     if (!isatty(STDIN_FILENO)) {
         return true;
     }
-    return usage(error, "%s: standard input is a terminal; send a file or the output of a command there",
-                 what);
+    return kiln_usage_error(
+        error, "%s: standard input is a terminal; send a file or the output of a command there",
+        what);
 }
 
 static bool add_context(KilnRequest *r, const char *place, GError **error)
@@ -63,11 +53,13 @@ static bool add_context(KilnRequest *r, const char *place, GError **error)
         return true;
     }
     if (!exists) {
-        return usage(error, "the context \"%s\" does not exist", place);
+        return kiln_usage_error(error, "the context \"%s\" does not exist", place);
     }
     struct stat st;
-    if (stat(place, &st) == 0 && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
-        return usage(error, "the context \"%s\" is neither a directory nor a tar archive", place);
+    if (stat(place, &st) == 0 && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) &&
+        !S_ISFIFO(st.st_mode)) {
+        return kiln_usage_error(
+            error, "the context \"%s\" is neither a directory nor a tar archive", place);
     }
     g_autofree char *absolute = kiln_path_absolute(place);
     char *real = realpath(absolute, NULL);
@@ -80,8 +72,9 @@ static bool add_file(KilnRequest *r, const char *context, const char *file, GErr
 {
     bool url = g_str_has_prefix(file, "http://") || g_str_has_prefix(file, "https://");
     if (strcmp(file, "-") == 0 && strcmp(context, "-") == 0) {
-        return usage(error, "standard input cannot be both the context and the Dockerfile: give one of "
-                            "them as a file");
+        return kiln_usage_error(
+            error, "standard input cannot be both the context and the Dockerfile: give one of "
+                   "them as a file");
     }
     if (strcmp(file, "-") == 0 || url) {
         kiln_request_set(r, "file", file);
@@ -91,8 +84,8 @@ static bool add_file(KilnRequest *r, const char *context, const char *file, GErr
         kiln_request_set_path(r, "file", file);
         return true;
     }
-    /* Within any other context; but an absolute path is one of the host where the context is remote, as in
-     * buildx. */
+    /* Within any other context; but an absolute path is one of the host where the context is
+     * remote, as in buildx. */
     bool remote = strcmp(context, "-") != 0 && !g_file_test(context, G_FILE_TEST_EXISTS);
     kiln_request_set(r, "file", remote ? file : file + strspn(file, "/"));
     return true;
@@ -116,7 +109,8 @@ static bool add_pairs(KilnRequest *r, const char *key, const char *flag, const G
     for (guint i = 0; i < pairs->len; i++) {
         const char *text = g_ptr_array_index(pairs, i);
         if (!*text || *text == '=') {
-            return usage(error, "--%s \"%s\": there is no name before the value", flag, text);
+            return kiln_usage_error(error, "--%s \"%s\": there is no name before the value", flag,
+                                    text);
         }
         g_autofree char *whole = g_strconcat(text, strchr(text, '=') ? "" : suffix, NULL);
         kiln_request_add(r, key, whole);
@@ -132,7 +126,7 @@ static bool add_named_context(KilnRequest *r, const char *text, GError **error)
     static const char *const others[] = {"docker-image://", "target:", NULL};
     const char *equals = strchr(text, '=');
     if (!equals || equals == text || !equals[1]) {
-        return usage(error, "--build-context \"%s\" is not NAME=PLACE", text);
+        return kiln_usage_error(error, "--build-context \"%s\" is not NAME=PLACE", text);
     }
     const char *source = equals + 1;
     bool archive = has_prefix_of(source, archives);
@@ -143,11 +137,14 @@ static bool add_named_context(KilnRequest *r, const char *text, GError **error)
         return true;
     }
     if (strcmp(source, "-") == 0) {
-        return usage(error, "--build-context \"%s\": standard input can be the context or the Dockerfile, "
-                            "but no named context", text);
+        return kiln_usage_error(
+            error,
+            "--build-context \"%s\": standard input can be the context or the Dockerfile, "
+            "but no named context",
+            text);
     }
     if (!archive && !exists) {
-        return usage(error, "--build-context \"%s\": %s does not exist", text, path);
+        return kiln_usage_error(error, "--build-context \"%s\": %s does not exist", text, path);
     }
     g_autofree char *absolute = kiln_path_absolute(path);
     g_autofree char *head = g_strndup(text, (gsize)(path - text));
@@ -188,8 +185,8 @@ static bool add_epoch(KilnRequest *r, const GPtrArray *arguments, GError **error
         return true;
     }
     if (!g_ascii_string_to_unsigned(epoch, 10, 0, G_MAXINT64, NULL, NULL)) {
-        return usage(error, "SOURCE_DATE_EPOCH is \"%s\", not a number of seconds since 1970",
-                     epoch);
+        return kiln_usage_error(
+            error, "SOURCE_DATE_EPOCH is \"%s\", not a number of seconds since 1970", epoch);
     }
     kiln_request_set(r, "source_date_epoch", epoch);
     if (!given) { /* an argument as by --build-arg, as buildx makes it one */
@@ -222,7 +219,8 @@ static bool add_platform(KilnRequest *r, const KilnCall *call, const KilnBuildFl
     const char *platform =
         kiln_setting_choose(f->platform, "DOCKER_DEFAULT_PLATFORM", call->settings.platform);
     if (platform && strchr(platform, ',')) {
-        return usage(error, "several platforms at once (%s) are not supported yet", platform);
+        return kiln_usage_error(error, "several platforms at once (%s) are not supported yet",
+                                platform);
     }
     kiln_request_set(r, "platform", platform);
     return true;
@@ -247,8 +245,8 @@ static bool add_choices(KilnRequest *r, const KilnCall *call, const KilnBuildFla
 static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, GError **error)
 {
     const char *context = g_ptr_array_index(call->arguments, 0);
-    if (!add_context(r, context, error) ||
-        (f->file && !add_file(r, context, f->file, error)) || !add_tags(r, f->tags, error) ||
+    if (!add_context(r, context, error) || (f->file && !add_file(r, context, f->file, error)) ||
+        !add_tags(r, f->tags, error) ||
         !add_pairs(r, "build_args", "build-arg", f->build_args, "", error) ||
         !add_pairs(r, "labels", "label", f->labels, "=", error)) {
         return false;

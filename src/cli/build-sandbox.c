@@ -11,18 +11,6 @@
 /* BuildKit's limit (session/secrets/secretsprovider). */
 #define SECRET_MAX (500 * 1024)
 
-static bool usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool usage(GError **error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree char *text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, KILN_ERROR, KILN_ERROR_USAGE, text);
-    return false;
-}
-
 typedef struct {
     char *id, *type, *source, *env;
 } Secret;
@@ -42,7 +30,7 @@ static bool take_field(Secret *s, const char *text, const char *field, GError **
     static const char *const keys[] = {"id", "type", "source", "src", "env"};
     const char *equals = strchr(field, '=');
     if (!equals) {
-        return usage(error, "--secret \"%s\": \"%s\" is not KEY=VALUE", text, field);
+        return kiln_usage_error(error, "--secret \"%s\": \"%s\" is not KEY=VALUE", text, field);
     }
     g_autofree char *key = g_ascii_strdown(field, equals - field);
     for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
@@ -52,19 +40,21 @@ static bool take_field(Secret *s, const char *text, const char *field, GError **
             return true;
         }
     }
-    return usage(error, "--secret \"%s\": unknown key \"%s\" (id, src, env and type are known)",
-                 text, key);
+    return kiln_usage_error(
+        error, "--secret \"%s\": unknown key \"%s\" (id, src, env and type are known)", text, key);
 }
 
-/* As buildx's util/buildflags and BuildKit's secretsprovider: without a source the id names a variable
- * or, if there is none, a file. */
+/* As buildx's util/buildflags and BuildKit's secretsprovider: without a source the id names a
+ * variable or, if there is none, a file. */
 static bool complete(Secret *s, const char *text, GError **error)
 {
     if (!s->id || !*s->id) {
-        return usage(error, "--secret \"%s\" has no id: id=ID,src=FILE or id=ID,env=VARIABLE", text);
+        return kiln_usage_error(
+            error, "--secret \"%s\" has no id: id=ID,src=FILE or id=ID,env=VARIABLE", text);
     }
     if (s->type && strcmp(s->type, "file") != 0 && strcmp(s->type, "env") != 0) {
-        return usage(error, "--secret \"%s\": unknown type \"%s\" (file, env)", text, s->type);
+        return kiln_usage_error(error, "--secret \"%s\": unknown type \"%s\" (file, env)", text,
+                                s->type);
     }
     if (g_strcmp0(s->type, "env") == 0 && !s->env) {
         s->env = g_steal_pointer(&s->source);
@@ -81,13 +71,13 @@ static bool check_file(const char *text, const char *path, GError **error)
 {
     struct stat st;
     if (stat(path, &st) < 0) {
-        return usage(error, "--secret \"%s\": %s: %s", text, path, g_strerror(errno));
+        return kiln_usage_error(error, "--secret \"%s\": %s: %s", text, path, g_strerror(errno));
     }
     if (S_ISDIR(st.st_mode)) {
-        return usage(error, "--secret \"%s\": %s is a directory", text, path);
+        return kiln_usage_error(error, "--secret \"%s\": %s is a directory", text, path);
     }
     if (st.st_size > SECRET_MAX) {
-        return usage(error, "--secret \"%s\": %s is larger than 500 kB", text, path);
+        return kiln_usage_error(error, "--secret \"%s\": %s is larger than 500 kB", text, path);
     }
     return true;
 }
@@ -105,8 +95,8 @@ static bool add_secret(KilnRequest *r, const char *text, GError **error)
         return false;
     }
     g_autofree char *path = s.source ? kiln_path_absolute(s.source) : NULL;
-    g_autofree char *whole = s.env ? g_strconcat(s.id, "=env:", s.env, NULL)
-                                   : g_strconcat(s.id, "=file:", path, NULL);
+    g_autofree char *whole =
+        s.env ? g_strconcat(s.id, "=env:", s.env, NULL) : g_strconcat(s.id, "=file:", path, NULL);
     kiln_request_add(r, "secrets", whole);
     return true;
 }
@@ -115,8 +105,8 @@ static bool add_entitlements(KilnRequest *r, const char *text, GError **error)
 {
     static const char *const known[] = {"network.host", "security.insecure", NULL};
     if (!g_strv_contains(known, text)) {
-        return usage(error, "--allow %s: unknown entitlement (network.host, security.insecure)",
-                     text);
+        return kiln_usage_error(
+            error, "--allow %s: unknown entitlement (network.host, security.insecure)", text);
     }
     kiln_request_add(r, "allow", text);
     return true;
@@ -129,8 +119,8 @@ static bool is_by_ssh(const char *context)
     return git && (g_str_has_prefix(git->remote, "ssh://") || !strstr(git->remote, "://"));
 }
 
-/* As buildx (commands/build.go): who builds a repository by ssh lets it be fetched with the keys of his agent,
- * unless he says which; a named context says nothing. */
+/* As buildx (commands/build.go): who builds a repository by ssh lets it be fetched with the keys of
+ * his agent, unless he says which; a named context says nothing. */
 static void add_agents(KilnRequest *r, const GPtrArray *ssh)
 {
     const char *agent = g_getenv("SSH_AUTH_SOCK"), *context = kiln_request_get(r, "context");
@@ -146,7 +136,8 @@ static bool add_network(KilnRequest *r, const char *network, GError **error)
 {
     static const char *const known[] = {"default", "host", "none", NULL};
     if (!g_strv_contains(known, network)) {
-        return usage(error, "--network %s: unknown network (default, host, none)", network);
+        return kiln_usage_error(error, "--network %s: unknown network (default, host, none)",
+                                network);
     }
     kiln_request_set(r, "network", network);
     if (strcmp(network, "host") == 0) { /* as buildx: who says so has allowed it */

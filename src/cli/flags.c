@@ -6,9 +6,7 @@
 
 #include <string.h>
 
-static bool usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool usage(GError **error, const char *format, ...)
+bool kiln_usage_error(GError **error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -37,7 +35,8 @@ static bool set_switch(const KilnFlag *f, const char *shown, const char *value, 
 {
     bool on = true;
     if (value && !parse_switch(value, &on)) {
-        return usage(error, "%s is a switch: it takes true or false, not \"%s\"", shown, value);
+        return kiln_usage_error(error, "%s is a switch: it takes true or false, not \"%s\"", shown,
+                                value);
     }
     if (f->kind == KILN_FLAG_SWITCH) {
         *(bool *)f->value = on;
@@ -52,7 +51,7 @@ static bool check_only(const KilnFlag *f, const char *shown, const char *value, 
         return true;
     }
     g_autofree char *list = g_strjoinv(", ", allowed);
-    return usage(error, "%s=%s is not supported yet (only: %s)", shown, value, list);
+    return kiln_usage_error(error, "%s=%s is not supported yet (only: %s)", shown, value, list);
 }
 
 /* value: NULL if none was given. shown: the flag as the user wrote it. */
@@ -73,7 +72,7 @@ static bool apply(const KilnFlag *f, const char *shown, const char *value, GErro
     case KILN_FLAG_ONLY:
         return check_only(f, shown, value, error);
     case KILN_FLAG_UNSUPPORTED:
-        return usage(error, "%s is not supported yet", shown);
+        return kiln_usage_error(error, "%s is not supported yet", shown);
     default:
         return true;
     }
@@ -89,8 +88,8 @@ static bool unknown(const KilnFlag *flags, guint n, const char *name, GError **e
     /* Anything is near to a letter or two. */
     const char *near =
         strlen(name) > 2 ? kiln_suggest(name, (const char *const *)names->pdata, true) : NULL;
-    return near ? usage(error, "unknown flag --%s (did you mean --%s?)", name, near)
-                : usage(error, "unknown flag --%s", name);
+    return near ? kiln_usage_error(error, "unknown flag --%s (did you mean --%s?)", name, near)
+                : kiln_usage_error(error, "unknown flag --%s", name);
 }
 
 /* argv[*i] is "--name…". */
@@ -111,7 +110,7 @@ static bool parse_long(const KilnFlag *flags, guint n, int argc, char **argv, in
     const char *value = equals ? equals + 1 : NULL;
     if (!value && takes_value(f)) {
         if (*i + 1 >= argc) {
-            return usage(error, "%s needs a value", shown);
+            return kiln_usage_error(error, "%s needs a value", shown);
         }
         value = argv[++*i];
     }
@@ -128,8 +127,9 @@ static bool parse_short(const KilnFlag *flags, guint n, int argc, char **argv, i
             f = flags[k].letter == *p ? &flags[k] : NULL;
         }
         if (!f) {
-            return g_ascii_isprint(*p) ? usage(error, "unknown flag -%c in \"%s\"", *p, argv[*i])
-                                       : usage(error, "unknown flag \"%s\"", argv[*i]);
+            return g_ascii_isprint(*p)
+                       ? kiln_usage_error(error, "unknown flag -%c in \"%s\"", *p, argv[*i])
+                       : kiln_usage_error(error, "unknown flag \"%s\"", argv[*i]);
         }
         char shown[] = {'-', *p, 0};
         if (!takes_value(f)) {
@@ -144,7 +144,7 @@ static bool parse_short(const KilnFlag *flags, guint n, int argc, char **argv, i
         }
         const char *value = p[1] == '=' ? p + 2 : p[1] ? p + 1 : NULL;
         if (!value && *i + 1 >= argc) {
-            return usage(error, "%s needs a value", shown);
+            return kiln_usage_error(error, "%s needs a value", shown);
         }
         return apply(f, shown, value ? value : argv[++*i], error);
     }

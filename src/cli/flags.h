@@ -36,3 +36,6 @@ bool kiln_flags_parse(const KilnFlag *flags, guint n, int argc, char **argv, GPt
 
 /* The lines of --help, in the order of the table. */
 void kiln_flags_help(const KilnFlag *flags, guint n, GString *to);
+
+/* Sets a KILN_ERROR_USAGE; always false. */
+bool kiln_usage_error(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
