@@ -5,6 +5,7 @@
 #include "build/cancel.h"
 #include "build/context.h"
 #include "build/fetcher.h"
+#include "build/run-settings.h"
 #include "plan/plan.h"
 #include "report/emit.h"
 #include "store/store.h"
@@ -17,9 +18,6 @@ typedef enum {
     KILN_BUILD_ERROR_OUTPUT,      /* the result could not be written */
 } KilnBuildError;
 
-/* A secret of the user's; NULL without an error if there is none by that id. Called by any thread. */
-typedef GBytes *(*KilnSecretFunc)(const char *id, void *data, GError **error);
-
 typedef struct {
     KilnStore *store;
     struct kilnrun *run;
@@ -28,9 +26,7 @@ typedef struct {
     const KilnPlan *plan;
     const KilnContext *context;
     GHashTable *contexts; /* name → KilnContext of --build-context; those that the plan names are there */
-    KilnSecretFunc secret;    /* for RUN --mount=type=secret; NULL: there are none */
-    void *secret_data;
-    GHashTable *agents;       /* ids of --ssh → paths of agents' sockets; NULL: there are none */
+    KilnRunSettings run_settings;
     const KilnFetcher *fetcher; /* for ADD; NULL: nothing can be fetched */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;

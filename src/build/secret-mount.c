@@ -52,7 +52,7 @@ static void add_variable(KilnStepMounts *s, const KilnMount *m, GBytes *secret)
 
 bool kiln_secret_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error)
 {
-    const KilnBuildOptions *o = s->engine->options;
+    const KilnRunSettings *o = &s->engine->options->run_settings;
     GError *failure = NULL;
     GBytes *secret = o->secret ? o->secret(m->id, o->secret_data, &failure) : NULL;
     if (!secret && !failure && m->required)

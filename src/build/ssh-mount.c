@@ -38,7 +38,7 @@ static bool add_socket(KilnStepMounts *s, const KilnMount *m, const char *agent,
 
 bool kiln_ssh_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error)
 {
-    GHashTable *agents = s->engine->options->agents;
+    GHashTable *agents = s->engine->options->run_settings.agents;
     const char *agent = agents ? g_hash_table_lookup(agents, m->id) : NULL;
     if (agent)
         return add_socket(s, m, agent, error);

@@ -2,6 +2,7 @@
 #include "build/build.h"
 #include "builder/definition.h"
 #include "builder/output.h"
+#include "builder/run-settings.h"
 
 #include <string.h>
 
@@ -26,24 +27,10 @@ static bool parse_epoch(json_object *request, gint64 *epoch, GError **error)
     return true;
 }
 
-/* "ID=SOCKET" → a table. */
-static GHashTable *read_agents(json_object *request)
-{
-    GHashTable *agents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_autofree const char **list = kiln_request_list(request, "agents");
-    for (const char **pair = list; *pair; pair++) {
-        const char *equals = strchr(*pair, '=');
-        if (equals)
-            g_hash_table_insert(agents, g_strndup(*pair, (gsize)(equals - *pair)), g_strdup(equals + 1));
-    }
-    return agents;
-}
-
 static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
 {
     json_object *request = b->op->request;
     const char *jobs = kiln_request_text(request, "jobs");
-    g_autoptr(GHashTable) agents = read_agents(request);
     const KilnFetcher fetcher = kiln_fetch_fetcher(b->definition->fetch);
     KilnBuildOptions options = {
         .store = b->op->store,
@@ -53,20 +40,21 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
         .plan = plan,
         .context = b->definition->context,
         .contexts = kiln_contexts_trees(b->definition->contexts),
-        .secret = kiln_secrets_get,
-        .secret_data = b->op->secrets,
-        .agents = agents,
         .fetcher = &fetcher,
         .jobs = jobs ? (guint)g_ascii_strtoull(jobs, NULL, 10) : 0,
         .no_cache = kiln_request_flag(request, "no_cache"),
         .record = !b->output.path, /* of an image in an archive only the layers are kept, as the cache */
         .blobs = b->output.path != NULL,
     };
-    if (!parse_epoch(request, &options.epoch, error))
-        return NULL;
-    if (options.epoch < 0)
-        options.epoch = plan->epoch;
-    return kiln_build_run(&options, error);
+    KilnBuilt *built = NULL;
+    if (parse_epoch(request, &options.epoch, error) &&
+        kiln_run_settings_read(b->op, &options.run_settings, error)) {
+        if (options.epoch < 0)
+            options.epoch = plan->epoch;
+        built = kiln_build_run(&options, error);
+    }
+    kiln_run_settings_clear(&options.run_settings);
+    return built;
 }
 
 /* Names the image, or writes the archive; fills the result document. */

@@ -1,0 +1,15 @@
+/* What a build gives its RUNs beyond what the Dockerfile says: what the user put on the command line, or in the
+ * configuration. Read from the request by builder/run-settings.c; shared by all operations that run commands. */
+#pragma once
+
+#include <glib.h>
+
+/* A secret of the user's; NULL without an error if there is none by that id. Called by any thread. */
+typedef GBytes *(*KilnSecretFunc)(const char *id, void *data, GError **error);
+
+typedef struct {
+    /* RUN --mount */
+    KilnSecretFunc secret; /* for type=secret; NULL: there are none */
+    void *secret_data;
+    GHashTable *agents; /* for type=ssh: ids of --ssh → paths of agents' sockets; NULL: there are none */
+} KilnRunSettings;
