@@ -23,6 +23,32 @@ setup() {
     [ "$(cached)" -eq 200 ]
 }
 
+@test "more layers under a RUN than the kernel mounts: what they deleted stays deleted" {
+    {
+        echo FROM busybox
+        echo 'RUN mkdir /gone && touch /gone/a /kept && echo base > /changed'
+        for n in $(seq 520); do
+            echo "COPY file /f$n"
+            case $n in
+            100) echo 'RUN rm -r /gone /f50' ;;
+            200) echo 'RUN mkdir /gone && touch /gone/b && echo 200 > /changed' ;;
+            esac
+        done
+        echo 'RUN ls /gone && cat /changed && ls / | grep -c "^f[0-9]" && rm /f60 /kept'
+        echo 'RUN ls -d /f60 /kept 2>&1 | wc -l && ls / | grep -c "^f[0-9]"'
+        echo 'RUN --mount=type=bind,from=0,target=/mnt ls /mnt/gone && ls /mnt | grep -c "^f[0-9]"'
+        echo 'RUN --mount=type=bind,from=deep,target=/mnt ls /mnt/gone && ls /mnt | grep -c "^f[0-9]"'
+    } | sed '1s/$/ AS deep/; /from=0/d; $s/^/FROM busybox\n/' >"$CONTEXT/Dockerfile"
+    echo hello >"$CONTEXT/file"
+    for role in ranged single root; do
+        own "$role" "$CONTEXT"
+        run build "$role" --no-cache "$CONTEXT"
+        [ "$status" -eq 0 ]
+        lines=$(grep -oE '^#[0-9]+ [0-9.]+ .*' <<<"$output" | cut -d' ' -f3- | paste -sd' ')
+        [ "$lines" = "b 200 519 2 518 b 518" ]
+    done
+}
+
 @test "a context of 20,000 files" {
     python3 - "$CONTEXT" <<'END'
 import os, sys

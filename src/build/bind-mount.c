@@ -193,13 +193,12 @@ static bool add_host(KilnStepMounts *s, const KilnMount *m, GError **error)
     return true;
 }
 
-/* The names of a chain's layers in the store, the top one first. */
-static GPtrArray *layer_names(const KilnState *state)
+/* The names of layers in the store, the top one first. */
+static GPtrArray *layer_names(const GArray *lowers)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = state->chain->len; i-- > 0;)
-        g_ptr_array_add(names, g_strdup_printf("%" G_GINT64_FORMAT,
-                                               g_array_index(state->chain, gint64, i)));
+    for (guint i = lowers->len; i-- > 0;)
+        g_ptr_array_add(names, g_strdup_printf("%" G_GINT64_FORMAT, g_array_index(lowers, gint64, i)));
     return names;
 }
 
@@ -209,13 +208,16 @@ static bool add_overlay(KilnStepMounts *s, const KilnMount *m, const KilnState *
 {
     g_autofree char *upper = kiln_mounts_name(s, m, "bind");
     g_autofree char *work = kiln_mounts_name(s, m, "bind-work");
+    g_autoptr(GArray) lowers = kiln_state_lowers(s->engine, state, error);
+    if (!lowers)
+        return false;
     struct kilnrun_bind bind = {.target = m->target,
                                 .kind = KILNRUN_LAYERS,
                                 .readonly = m->readonly,
                                 .source_fd = -1,
                                 .path = m->source};
     bind.layers = (struct kilnrun_layers){
-        .n_lowers = state->chain->len,
+        .n_lowers = lowers->len,
         .stub_fd = -1,
         .lower_parent_fd = kiln_store_layers_fd(s->engine->options->store),
         .upper_fd = kiln_work_mkdir(s->work, upper, error),
@@ -225,7 +227,7 @@ static bool add_overlay(KilnStepMounts *s, const KilnMount *m, const KilnState *
     bind.layers.work_fd = kiln_work_mkdir(s->work, work, error);
     if (bind.layers.work_fd < 0)
         return false;
-    GPtrArray *names = layer_names(state);
+    GPtrArray *names = layer_names(lowers);
     g_ptr_array_add(s->names, names);
     bind.layers.lower_names = (const char *const *)names->pdata;
     g_array_append_val(s->binds, bind);

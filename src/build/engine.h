@@ -69,6 +69,9 @@ void kiln_step_feed(const KilnStep *step, KilnHash *key);
 /* The file system that a step left (NULL: empty). Free it. */
 KilnView *kiln_step_view(KilnEngine *e, const KilnStep *step, GError **error);
 
+/* The layers to mount for a state (NULL: none), bottom first: see kiln_layer_lowers(). */
+GArray *kiln_state_lowers(KilnEngine *e, const KilnState *state, GError **error);
+
 /* A small text file of it, symlinks followed inside; NULL without error if there is none. */
 char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *view, const char *path,
                           GError **error);

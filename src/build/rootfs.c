@@ -17,6 +17,14 @@ KilnView *kiln_step_view(KilnEngine *e, const KilnStep *step, GError **error)
                            state->chain->len, error);
 }
 
+GArray *kiln_state_lowers(KilnEngine *e, const KilnState *state, GError **error)
+{
+    if (!state)
+        return g_array_new(FALSE, FALSE, sizeof(gint64));
+    return kiln_layer_lowers(e->options->store, (const gint64 *)(void *)state->chain->data,
+                             state->chain->len, error);
+}
+
 char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *view, const char *path,
                           GError **error)
 {

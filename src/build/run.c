@@ -63,11 +63,13 @@ static bool add_lowers(KilnEngine *e, const KilnStep *step, Command *c, GError *
 {
     KilnStore *store = e->options->store;
     const KilnState *below = kiln_step_state(step->parent);
-    guint n = below ? below->chain->len : 0;
+    g_autoptr(GArray) lowers = kiln_state_lowers(e, below, error);
+    if (!lowers)
+        return false;
     c->lower_fds = g_array_new(FALSE, FALSE, sizeof(int));
     c->lower_names = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = n; i-- > 0;) { /* the top one first */
-        gint64 layer = g_array_index(below->chain, gint64, i);
+    for (guint i = lowers->len; i-- > 0;) { /* the top one first */
+        gint64 layer = g_array_index(lowers, gint64, i);
         int fd = kiln_layer_fd(store, layer, error);
         if (fd < 0)
             return false;
@@ -76,7 +78,7 @@ static bool add_lowers(KilnEngine *e, const KilnStep *step, Command *c, GError *
     }
     g_ptr_array_add(c->lower_names, g_strdup("../stub"));
     c->spec.root.lower_fds = (const int *)(void *)c->lower_fds->data;
-    c->spec.root.n_lowers = n;
+    c->spec.root.n_lowers = lowers->len;
     c->spec.root.stub_fd = kiln_store_stub_fd(store);
     c->spec.root.lower_parent_fd = kiln_store_layers_fd(store);
     c->spec.root.lower_names = (const char *const *)c->lower_names->pdata;

@@ -75,6 +75,10 @@ KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error);
 int kiln_layer_fd(KilnStore *s, gint64 layer, GError **error);
 /* A view over a chain (layer numbers, bottom first). */
 KilnView *kiln_layer_view(KilnStore *s, const gint64 *chain, guint n, GError **error);
+/* The layers to mount in the place of a chain, bottom first: overlayfs takes 500 at most, and each costs. In a
+ * long chain runs of layers are replaced by one that merges them, made when first asked for and kept. Such a
+ * layer is never part of an image. NULL on error; g_array_unref() (of gint64). */
+GArray *kiln_layer_lowers(KilnStore *s, const gint64 *chain, guint n, GError **error);
 /* O_PATH fd of layers/, and of the stub layer; borrowed. */
 int kiln_store_layers_fd(const KilnStore *s);
 int kiln_store_stub_fd(const KilnStore *s);

@@ -419,6 +419,36 @@ bool kiln_placer_link(KilnPlacer *p, const char *existing, const char *path, GEr
     return ok;
 }
 
+/* The file at `name` of dirfd once more, as a file of its own. */
+static bool put_again(KilnPlacer *p, int dirfd, const char *name, const KilnEntry *e, GError **error)
+{
+    int content = -1;
+    if (e->type == KILN_TYPE_FILE &&
+        (content = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+        return fail(error, errno, "open", e->path);
+    bool ok = kiln_placer_put(p, e, content, error);
+    if (content >= 0)
+        close(content);
+    return ok;
+}
+
+bool kiln_placer_share(KilnPlacer *p, int layerfd, const KilnEntry *e, GError **error)
+{
+    const char *slash = strrchr(e->path, '/'), *name;
+    g_autofree char *dir = g_strndup(e->path, slash ? (gsize)(slash - e->path) : 0);
+    if (!need_parent(p, e->path, &name, error))
+        return false;
+    int fd = kiln_open_beneath(layerfd, dir, O_PATH);
+    if (fd < 0)
+        return fail(error, -fd, "reach the directory of", e->path);
+    bool ok = linkat(fd, name, p->parentfd, name, 0) == 0;
+    if (!ok)
+        ok = errno == EMLINK ? put_again(p, fd, name, e, error)
+                             : fail(error, errno, "create the hard link", e->path);
+    close(fd);
+    return ok;
+}
+
 bool kiln_placer_remove(KilnPlacer *p, const char *path, GError **error)
 {
     const char *name;

@@ -43,6 +43,11 @@ bool kiln_placer_close_file(KilnPlacer *p, const KilnEntry *e, int fd, GError **
 /* Hard link within the layer. Replaces what is at path. */
 bool kiln_placer_link(KilnPlacer *p, const char *existing, const char *path, GError **error);
 
+/* Hard link to what lies at the same path of another committed layer directory: any type but a directory. Safe
+ * as long as both stay lower directories, which nobody writes. A file with as many links as its file system
+ * can count is copied. */
+bool kiln_placer_share(KilnPlacer *p, int layerfd, const KilnEntry *e, GError **error);
+
 /* Removes path and all below it; no error if it does not exist. */
 bool kiln_placer_remove(KilnPlacer *p, const char *path, GError **error);
 
