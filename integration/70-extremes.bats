@@ -43,8 +43,10 @@ setup() {
     for role in ranged single root; do
         own "$role" "$CONTEXT"
         run build "$role" --no-cache "$CONTEXT"
+        echo "$role: $(tail -5 <<<"$output")"
         [ "$status" -eq 0 ]
-        lines=$(grep -oE '^#[0-9]+ [0-9.]+ .*' <<<"$output" | cut -d' ' -f3- | paste -sd' ')
+        lines=$(grep -oE '^#[0-9]+ [0-9.]+ .*' <<<"$output" | cut -d' ' -f3- | grep -Ev 'ing (layers|image)' | paste -sd' ')
+        echo "$lines"
         [ "$lines" = "b 200 519 2 518 b 518" ]
     done
 }
