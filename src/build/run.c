@@ -1,16 +1,9 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
-#include "build/engine.h"
-#include "build/etc.h"
-#include "build/layer-writer.h"
-#include "build/mounts.h"
-#include "build/user.h"
+#include "build/command.h"
 #include "tree/diff.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 static void hash_list(KilnHash *key, char *const *list)
 {
@@ -35,170 +28,6 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
 }
 
 /* --- The command ------------------------------------------------------------------------------------- */
-
-/* Everything a spec points to, kept until the step has started. */
-typedef struct {
-    struct kilnrun_spec spec;
-    GArray *lower_fds;     /* int, borrowed from the store */
-    GPtrArray *lower_names;
-    GPtrArray *env;
-    KilnUser user;
-    KilnStepMounts *mounts;
-    int pipe[2];
-} Command;
-
-static void command_clear(Command *c)
-{
-    g_clear_pointer(&c->lower_fds, g_array_unref);
-    g_clear_pointer(&c->lower_names, g_ptr_array_unref);
-    g_clear_pointer(&c->env, g_ptr_array_unref);
-    g_clear_pointer(&c->mounts, kiln_step_mounts_free);
-    kiln_user_clear(&c->user);
-    for (int i = 0; i < 2; i++)
-        if (c->pipe[i] >= 0)
-            close(c->pipe[i]);
-}
-
-static bool add_lowers(KilnEngine *e, const KilnStep *step, Command *c, GError **error)
-{
-    KilnStore *store = e->options->store;
-    const KilnState *below = kiln_step_state(step->parent);
-    g_autoptr(GArray) lowers = kiln_state_lowers(e, below, error);
-    if (!lowers)
-        return false;
-    c->lower_fds = g_array_new(FALSE, FALSE, sizeof(int));
-    c->lower_names = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = lowers->len; i-- > 0;) { /* the top one first */
-        gint64 layer = g_array_index(lowers, gint64, i);
-        int fd = kiln_layer_fd(store, layer, error);
-        if (fd < 0)
-            return false;
-        g_array_append_val(c->lower_fds, fd);
-        g_ptr_array_add(c->lower_names, g_strdup_printf("%" G_GINT64_FORMAT, layer));
-    }
-    g_ptr_array_add(c->lower_names, g_strdup("../stub"));
-    c->spec.root.lower_fds = (const int *)(void *)c->lower_fds->data;
-    c->spec.root.n_lowers = lowers->len;
-    c->spec.root.stub_fd = kiln_store_stub_fd(store);
-    c->spec.root.lower_parent_fd = kiln_store_layers_fd(store);
-    c->spec.root.lower_names = (const char *const *)c->lower_names->pdata;
-    return true;
-}
-
-/* A variable takes the place of one of the same name. */
-static void set_variable(GPtrArray *env, const char *text)
-{
-    gsize name = strcspn(text, "=");
-    for (guint i = env->len; i-- > 0;)
-        if (strncmp(env->pdata[i], text, name) == 0 && ((const char *)env->pdata[i])[name] == '=')
-            g_ptr_array_remove_index(env, i);
-    g_ptr_array_add(env, g_strdup(text));
-}
-
-static void add_env(const KilnStep *step, Command *c)
-{
-    c->env = g_ptr_array_new_with_free_func(g_free);
-    bool home = false;
-    for (char *const *v = step->proxy_env; v && *v; v++)
-        g_ptr_array_add(c->env, g_strdup(*v));
-    for (char *const *v = step->env; v && *v; v++) {
-        home = home || g_str_has_prefix(*v, "HOME=");
-        g_ptr_array_add(c->env, g_strdup(*v));
-    }
-    if (!home) {
-        const char *dir = c->user.home ? c->user.home : c->user.uid == 0 ? "/root" : "/";
-        g_ptr_array_add(c->env, g_strconcat("HOME=", dir, NULL));
-    }
-    for (char *const *v = kiln_step_mounts_env(c->mounts); *v; v++)
-        set_variable(c->env, *v);
-    g_ptr_array_add(c->env, NULL);
-    c->spec.env = (const char *const *)c->env->pdata;
-}
-
-static bool command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, KilnWork *work,
-                         int upperfd, Command *c, GError **error)
-{
-    *c = (Command){.pipe = {-1, -1}};
-    const KilnEtc *etc = kiln_etc_files(e, error);
-    if (!etc)
-        return false;
-    if (!kiln_user_lookup(e, step->parent, below, step->user, false, &c->user, error))
-        return false;
-    if (c->user.uid != 0 && kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
-                    "a RUN as user \"%s\" needs subordinate ids, and this host gives you none: ask for a "
-                    "range in /etc/subuid and /etc/subgid (kiln doctor says how)",
-                    step->user);
-        return false;
-    }
-    int workfd = kiln_work_mkdir(work, "work", error);
-    if (workfd < 0 || !add_lowers(e, step, c, error))
-        return false;
-    c->mounts = kiln_step_mounts_new(e, step, work, error);
-    if (!c->mounts)
-        return false;
-    if (pipe2(c->pipe, O_CLOEXEC) < 0) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "pipe: %s", g_strerror(errno));
-        return false;
-    }
-    add_env(step, c);
-    c->spec.root.upper_fd = upperfd;
-    c->spec.root.work_fd = workfd;
-    c->spec.argv = (const char *const *)step->argv;
-    c->spec.cwd = step->workdir;
-    c->spec.uid = c->user.uid;
-    c->spec.gid = c->user.gid;
-    c->spec.groups = (const gid_t *)(void *)c->user.groups->data;
-    c->spec.n_groups = c->user.groups->len;
-    c->spec.hostname = kiln_etc_hostname(e);
-    c->spec.output_fd = c->pipe[1];
-    c->spec.no_network = step->network == KILN_NETWORK_NONE;
-    c->spec.insecure = step->insecure;
-    c->spec.resolv_fd = etc->resolv;
-    c->spec.hosts_fd = etc->hosts;
-    c->spec.hostname_fd = etc->hostname;
-    c->spec.binds = kiln_step_mounts_binds(c->mounts, &c->spec.n_binds);
-    return true;
-}
-
-/* Passes the output on until the last process of the command has closed it. */
-static void stream_output(int fd, KilnTask *task)
-{
-    char buffer[16 * 1024];
-    ssize_t n;
-    while ((n = read(fd, buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0)
-            kiln_task_output(task, buffer, (gsize)n);
-    kiln_task_output(task, NULL, 0);
-}
-
-static bool sandbox_gone(int r, GError **error)
-{
-    if (r == -EPIPE || r == -ECONNRESET)
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
-                    "kiln-launcher, which runs the commands, was killed; the host may have run out of "
-                    "memory, see \"dmesg\"");
-    else
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "the sandbox's launcher: %s",
-                    g_strerror(-r));
-    return false;
-}
-
-static bool run_command(KilnEngine *e, Command *c, KilnTask *task, struct kilnrun_result *result,
-                        GError **error)
-{
-    struct kilnrun_step *running;
-    int r = kilnrun_step_start(e->options->run, &c->spec, &running);
-    if (r < 0)
-        return sandbox_gone(r, error);
-    close(c->pipe[1]);
-    c->pipe[1] = -1;
-    kiln_cancel_watch(e->options->cancel, running);
-    stream_output(c->pipe[0], task);
-    r = kilnrun_step_wait(running, result);
-    kiln_cancel_unwatch(e->options->cancel, running);
-    return r == 0 || sandbox_gone(r, error);
-}
 
 /* What a failed command gets told besides its exit code. */
 static const char *hint_for(KilnEngine *e, const struct kilnrun_result *result)
@@ -236,26 +65,6 @@ static bool check_result(KilnEngine *e, const KilnStep *step, const struct kilnr
     return false;
 }
 
-/* A base may name a working directory that it does not have: as in BuildKit, it is made for root before the
- * command runs, and stays in the layer. */
-static bool make_workdir(KilnEngine *e, const KilnStep *step, const KilnView *below, int upperfd,
-                         GError **error)
-{
-    g_autofree char *path = kiln_view_resolve(below, step->workdir, true, error);
-    if (!path)
-        return false;
-    const KilnEntry *there = kiln_view_lookup(below, path, NULL);
-    if (!*path || (there && there->type == KILN_TYPE_DIR))
-        return true;
-    gint64 now = e->options->epoch >= 0 ? e->options->epoch : g_get_real_time() / G_USEC_PER_SEC;
-    g_autoptr(KilnLayerWriter) w =
-        kiln_layer_writer_new(below, upperfd, kiln_store_owners(e->options->store), 0, 0, now);
-    g_autoptr(KilnManifest) made = NULL;
-    if (kiln_layer_writer_directory(w, path, error))
-        made = kiln_layer_writer_finish(w, error);
-    return made != NULL;
-}
-
 static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
                              int upperfd, KilnTask *task, GError **error)
 {
@@ -263,14 +72,13 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     g_autoptr(KilnView) below = kiln_step_view(e, step->parent, error);
     if (!below)
         return NULL;
-    Command command = {.pipe = {-1, -1}};
+    KilnCommand command = {0};
     struct kilnrun_result result = {0};
     KilnManifest *manifest = NULL;
     g_autoptr(GError) canceled = NULL;
-    bool ok = make_workdir(e, step, below, upperfd, error) &&
-              command_fill(e, step, below, work, upperfd, &command, error) &&
-              run_command(e, &command, task, &result, error);
-    command_clear(&command);
+    bool ok = kiln_command_fill(e, step, below, work, upperfd, &command, error) &&
+              kiln_command_run(e, &command, task, &result, error);
+    kiln_command_clear(&command);
     if (kiln_cancel_check(e->options->cancel, &canceled)) { /* whatever else went wrong then */
         g_clear_error(error);
         g_propagate_error(error, g_steal_pointer(&canceled));

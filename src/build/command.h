@@ -1,0 +1,32 @@
+/* A command made ready for the sandbox: what a step says, as a kilnrun_spec. */
+#pragma once
+
+#include "build/engine.h"
+#include "build/mounts.h"
+#include "build/user.h"
+
+/* The spec, and everything that it points to. */
+typedef struct {
+    struct kilnrun_spec spec;
+    GArray *lower_fds; /* int, borrowed from the store */
+    GPtrArray *lower_names;
+    GPtrArray *env;
+    KilnUser user;
+    KilnStepMounts *mounts;
+} KilnCommand;
+
+/* Fills *c for the step (argv, env, user, workdir, mounts, network … of it): over the chain of its parent,
+ * of which `below` is the view, with upperfd as the upper directory; files that it needs are made in `work`.
+ * A working directory that is missing is made in the upper directory. False with an error;
+ * kiln_command_clear() in either case. */
+bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, KilnWork *work, int upperfd,
+                       KilnCommand *c, GError **error);
+
+/* Runs it to its end; a cancel kills it. task gets its output, line by line; NULL: the spec says where that
+ * goes. False with an error if the sandbox's launcher cannot be spoken to; what became of the command is in
+ * *result. */
+bool kiln_command_run(KilnEngine *e, KilnCommand *c, KilnTask *task, struct kilnrun_result *result,
+                      GError **error);
+
+/* When the command has ended: locks of cache mounts are given up, agents end. */
+void kiln_command_clear(KilnCommand *c);
