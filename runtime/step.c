@@ -56,16 +56,10 @@ static int read_spec(struct step *s)
     return rc < 0 ? failure_set(&s->failure, rc, "spec", "read the specification") : 0;
 }
 
-/* What a command may expect of its process: nothing of the builder's, nothing of ours. */
+/* What a command may expect of its process: nothing of the builder's, nothing of ours. Signals are as they
+ * should be: the launcher has reset them for itself. */
 static int reset_process(struct step *s)
 {
-    struct sigaction sa = {.sa_handler = SIG_DFL};
-    sigset_t none;
-
-    for (int n = 1; n < NSIG; n++)
-        sigaction(n, &sa, NULL); /* fails for KILL, STOP and libc's own */
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     umask(022);
     if (setsid() < 0)
         return failure_set(&s->failure, -errno, "session", "setsid");
