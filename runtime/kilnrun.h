@@ -99,6 +99,11 @@ struct kilnrun_spec {
                                              /etc/hostname; -1: leave alone */
     const struct kilnrun_bind *binds; /* mounted in this order */
     size_t n_binds;
+    /* The seccomp filter: an array of struct sock_filter; NULL: the default one (profiles/). */
+    const void *filter;
+    size_t filter_size; /* bytes */
+    bool unconfined;    /* no filter at all */
+    bool no_new_privs;  /* as prctl(2): set-user-ID programs give nothing */
     bool no_network; /* a network namespace in which there is only the loopback device */
     bool insecure;   /* as little sandbox as the builder's own powers allow: no seccomp filter, all
                         capabilities of the nested user namespace and a mount namespace that they

@@ -147,7 +147,7 @@ __attribute__((noreturn)) static void try_all(int dir, int result)
     if (user_ns < 0)
         p.seccomp = user_ns;
     else
-        p.seccomp = setns(user_ns, CLONE_NEWUSER) < 0 ? -errno : seccomp_install();
+        p.seccomp = setns(user_ns, CLONE_NEWUSER) < 0 ? -errno : seccomp_install(NULL, 0);
     if (write(result, &p, sizeof p) != (ssize_t)sizeof p)
         _exit(1);
     _exit(0);

@@ -19,6 +19,8 @@ enum {
     HAS_LOWER_NAMES = 2 << N_SINGLES,
     NO_NETWORK = 4 << N_SINGLES,
     INSECURE = 8 << N_SINGLES,
+    UNCONFINED = 16 << N_SINGLES,
+    NO_NEW_PRIVS = 32 << N_SINGLES,
 };
 
 static void layers_singles(struct kilnrun_layers *l, int *out[N_SINGLES])
@@ -144,7 +146,11 @@ static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec
     put_layers(w, &s->root, out);
     spec_singles(&copy, singles);
     put_number(w, put_singles(singles, out) | (s->no_network ? NO_NETWORK : 0) |
-                      (s->insecure ? INSECURE : 0));
+                      (s->insecure ? INSECURE : 0) | (s->unconfined ? UNCONFINED : 0) |
+                      (s->no_new_privs ? NO_NEW_PRIVS : 0));
+    put_number(w, s->filter ? s->filter_size : 0);
+    if (s->filter)
+        put(w, s->filter, s->filter_size);
     put_number(w, s->uid);
     put_number(w, s->gid);
     put_number(w, s->n_groups);
@@ -272,6 +278,27 @@ static const char *get_string(struct reader *r)
     return s;
 }
 
+/* A block of memory: its size before it. Copied, so that it is aligned; NULL for an empty one. */
+static void *get_block(struct reader *r, size_t *size)
+{
+    void *copy;
+
+    *size = get_number(r);
+    if (*size > r->left) {
+        r->failed = true;
+        *size = 0;
+    }
+    copy = *size > 0 ? malloc(*size) : NULL;
+    if (copy) {
+        memcpy(copy, r->bytes, *size);
+        r->bytes += *size;
+        r->left -= *size;
+    } else if (*size > 0) {
+        r->failed = true;
+    }
+    return copy;
+}
+
 static int get_fd(struct reader *r)
 {
     if (r->n_fds == 0) {
@@ -369,6 +396,9 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
     get_singles(r, singles, flags);
     s->no_network = flags & NO_NETWORK;
     s->insecure = flags & INSECURE;
+    s->unconfined = flags & UNCONFINED;
+    s->no_new_privs = flags & NO_NEW_PRIVS;
+    s->filter = get_block(r, &s->filter_size);
     s->uid = get_number(r);
     s->gid = get_number(r);
     s->n_groups = get_number(r);

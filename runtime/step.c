@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -260,9 +261,14 @@ static int set_groups(struct step *s)
 
 static int install_filter(struct step *s)
 {
-    int rc = s->spec.insecure ? 0 : seccomp_install();
+    bool wanted = !s->spec.insecure && !s->spec.unconfined;
+    int rc = wanted ? seccomp_install(s->spec.filter, s->spec.filter_size) : 0;
 
-    return rc < 0 ? failure_set(&s->failure, rc, "seccomp", "install the filter") : 0;
+    if (rc < 0)
+        return failure_set(&s->failure, rc, "seccomp", "install the filter");
+    if (s->spec.no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return failure_set(&s->failure, -errno, "seccomp", "set no_new_privs");
+    return 0;
 }
 
 /* The bounding set while CAP_SETPCAP is there; then the user, which may drop all; then the rest. */

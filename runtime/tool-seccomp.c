@@ -1,6 +1,6 @@
-/* Compiles a seccomp profile (runtime/profiles/default.json, which describes its own form) for the
- * architecture it runs on to BPF, and writes that as a C array. Runs when kiln is built; never
- * installed, never run on input of others.
+/* Compiles a seccomp profile (runtime/profiles/default.json, which describes its own form) to BPF, and
+ * writes that as a C array, or as a table of calls for calls.h; for the architecture it runs on, or the one
+ * that is named. Runs when kiln is built; never installed, never run on input of others.
  *
  * libseccomp does the work. In front of its program stands a prologue of our own for calls that are
  * newer than the libseccomp at hand: the allowed ones by number, and ENOSYS, not EPERM, for all
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -24,34 +23,34 @@
 
 #if defined(__x86_64__)
 #define NATIVE_NAME "x86_64"
-#define NATIVE_AUDIT AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
 #define NATIVE_NAME "aarch64"
-#define NATIVE_AUDIT AUDIT_ARCH_AARCH64
 #elif defined(__riscv) && __riscv_xlen == 64
 #define NATIVE_NAME "riscv64"
-#define NATIVE_AUDIT AUDIT_ARCH_RISCV64
 #elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define NATIVE_NAME "ppc64le"
-#define NATIVE_AUDIT AUDIT_ARCH_PPC64LE
 #elif defined(__s390x__)
 #define NATIVE_NAME "s390x"
-#define NATIVE_AUDIT AUDIT_ARCH_S390X
 #else
 #error "add this architecture here and to runtime/profiles/default.json"
 #endif
 
 /* From 424 (pidfd_send_signal, Linux 5.1) on, a call has the same number on all of the above. */
 #define FIRST_COMMON_NUMBER 424
-/* x32 calls have the architecture of x86-64 and this bit; not numbers of new calls. */
+/* From here on numbers are not those of new calls: ARM has calls of its own here (cacheflush, set_tls), and
+ * x32's have the architecture of x86-64 and a bit above. */
+#define FIRST_SPECIAL_NUMBER 0x0f0000u
 #define X32_BIT 0x40000000u
 #define MAX_NUMBERS 100
 
 struct compiler {
     const char *path;
+    const char *arch; /* as the profile and libseccomp name it */
+    uint32_t token;   /* SCMP_ARCH_*, which is AUDIT_ARCH_* */
     struct json_object *profile;
     scmp_filter_ctx filter;
     unsigned numbers[MAX_NUMBERS]; /* allowed by the prologue */
+    const char *names[MAX_NUMBERS];
     size_t n_numbers;
 };
 
@@ -110,6 +109,7 @@ static void add_rule(struct compiler *c, const char *name, uint32_t action,
             die(c, "%s is unknown to libseccomp and not in \"numbers\"", name);
         if (action != SCMP_ACT_ALLOW || comparison || c->n_numbers == MAX_NUMBERS)
             die(c, "%s: only allowed as a whole by number", name);
+        c->names[c->n_numbers] = name;
         c->numbers[c->n_numbers++] = (unsigned)json_object_get_int(known);
         return;
     }
@@ -126,6 +126,17 @@ static void allow_names(struct compiler *c, struct json_object *names)
                  NULL);
 }
 
+static unsigned argument_number(const struct compiler *c, struct json_object *rule)
+{
+    struct json_object *value;
+    char key[32];
+
+    snprintf(key, sizeof key, "arg_%s", c->arch);
+    if (!json_object_object_get_ex(rule, key, &value))
+        value = member(c, rule, "arg", json_type_int);
+    return (unsigned)json_object_get_int(value);
+}
+
 /* A rule object: a call with "errno", or allowed when its argument "arg" compares as said. */
 static void conditional_rule(struct compiler *c, struct json_object *rule)
 {
@@ -138,9 +149,7 @@ static void conditional_rule(struct compiler *c, struct json_object *rule)
         add_rule(c, call, SCMP_ACT_ERRNO((uint32_t)error), NULL);
         return;
     }
-    if (!json_object_object_get_ex(rule, "arg_" NATIVE_NAME, &value))
-        value = member(c, rule, "arg", json_type_int);
-    comparison.arg = (unsigned)json_object_get_int(value);
+    comparison.arg = argument_number(c, rule);
     if (json_object_object_get_ex(rule, "mask", &value)) {
         comparison.op = SCMP_CMP_MASKED_EQ;
         comparison.datum_a = (scmp_datum_t)json_object_get_int64(value);
@@ -169,8 +178,12 @@ static void conditional_rules(struct compiler *c, struct json_object *rules)
 static void add_architectures(struct compiler *c)
 {
     struct json_object *all = member(c, c->profile, "architectures", json_type_object);
-    struct json_object *others = member(c, all, NATIVE_NAME, json_type_array);
+    struct json_object *others = member(c, all, c->arch, json_type_array);
 
+    if (c->token != seccomp_arch_native() &&
+        (seccomp_arch_remove(c->filter, seccomp_arch_native()) < 0 ||
+         seccomp_arch_add(c->filter, c->token) < 0))
+        die(c, "architecture %s cannot be compiled for here", c->arch);
     for (size_t i = 0; i < json_object_array_length(others); i++) {
         const char *name = json_object_get_string(json_object_array_get_idx(others, i));
         uint32_t token = seccomp_arch_resolve_name(name);
@@ -192,7 +205,7 @@ static void add_all_rules(struct compiler *c)
         allow_names(c, list);
     }
     if (json_object_object_get_ex(member(c, c->profile, "on_architecture", json_type_object),
-                                  NATIVE_NAME, &names))
+                                  c->arch, &names))
         allow_names(c, names);
     json_object_object_foreach(member(c, c->profile, "with_capability", json_type_object), with,
                                calls) if (array_has(capabilities, with)) allow_names(c, calls);
@@ -231,7 +244,7 @@ static size_t make_prologue(const struct compiler *c, struct sock_filter *out)
     if (n_native > 0) {
         out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                                 offsetof(struct seccomp_data, arch));
-        out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_AUDIT, 0,
+        out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, c->token, 0,
                                                 (uint8_t)(1 + 2 * n_native));
         out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                                 offsetof(struct seccomp_data, nr));
@@ -250,7 +263,7 @@ static size_t make_prologue(const struct compiler *c, struct sock_filter *out)
         out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, c->numbers[i], 0, 1);
         out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     }
-    out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0);
+    out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_SPECIAL_NUMBER, 2, 0);
     out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 1);
     out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
     return n;
@@ -281,13 +294,235 @@ static void write_array(const struct compiler *c, const char *path)
     free(program);
 }
 
+/* --- The table ------------------------------------------------------------------------------ */
+
+struct call {
+    char *name;
+    char architectures[64];
+    const char *verdict;
+    char condition[256], why[256];
+};
+
+struct table {
+    struct call *calls;
+    size_t n;
+};
+
+static struct call *find_call(struct table *t, const char *name)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->calls[i].name, name) == 0)
+            return &t->calls[i];
+    return NULL;
+}
+
+static void append(char *text, size_t room, const char *separator, const char *more)
+{
+    size_t used = strlen(text);
+
+    snprintf(text + used, room - used, "%s%s", used ? separator : "", more);
+}
+
+static void add_call(struct table *t, const char *name, const char *architecture)
+{
+    struct call *call = find_call(t, name);
+    size_t used;
+
+    if (!call) {
+        t->calls = realloc(t->calls, (t->n + 1) * sizeof *t->calls);
+        call = &t->calls[t->n++];
+        *call = (struct call){.name = strdup(name), .verdict = "EPERM"};
+    }
+    used = strlen(call->architectures);
+    /* libseccomp knows x32's calls with their bit and without */
+    if (used < strlen(architecture) ||
+        strcmp(call->architectures + used - strlen(architecture), architecture) != 0)
+        append(call->architectures, sizeof call->architectures, " ", architecture);
+}
+
+/* All calls of one architecture that libseccomp knows; numbers are looked through, as it has no list. */
+static void add_calls_of(struct table *t, const char *architecture)
+{
+    static const unsigned first[] = {0, FIRST_SPECIAL_NUMBER, X32_BIT};
+    uint32_t token = seccomp_arch_resolve_name(architecture);
+
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
+        for (unsigned n = first[i]; n < first[i] + 1024; n++) {
+            char *name = seccomp_syscall_resolve_num_arch(token, (int)n);
+            if (name)
+                add_call(t, name, architecture);
+            free(name);
+        }
+}
+
+static void set_verdict(struct table *t, const char *name, const char *verdict)
+{
+    struct call *call = find_call(t, name);
+
+    if (call) { /* otherwise none of these architectures has it */
+        call->verdict = verdict;
+        call->condition[0] = 0;
+        call->why[0] = 0;
+    }
+}
+
+static void set_all(struct table *t, struct json_object *names)
+{
+    for (size_t i = 0; i < json_object_array_length(names); i++)
+        set_verdict(t, json_object_get_string(json_object_array_get_idx(names, i)), "ALLOWED");
+}
+
+static void set_rule(const struct compiler *c, struct table *t, struct json_object *rule)
+{
+    struct call *call =
+        find_call(t, json_object_get_string(member(c, rule, "call", json_type_string)));
+    struct json_object *value, *other;
+    char text[96] = "";
+
+    if (!call || strcmp(call->verdict, "ALLOWED") == 0)
+        return;
+    if (json_object_object_get_ex(rule, "errno", &value)) {
+        call->verdict = json_object_get_string(value);
+    } else {
+        unsigned arg = argument_number(c, rule);
+        call->verdict = "CONDITIONAL";
+        if (json_object_object_get_ex(rule, "mask", &value) &&
+            json_object_object_get_ex(rule, "equal", &other))
+            snprintf(text, sizeof text, "(a%u & 0x%llx) == %lld", arg,
+                     (unsigned long long)json_object_get_int64(value),
+                     (long long)json_object_get_int64(other));
+        else if (json_object_object_get_ex(rule, "less", &value))
+            snprintf(text, sizeof text, "a%u < %lld", arg, (long long)json_object_get_int64(value));
+        else if (json_object_object_get_ex(rule, "greater", &value))
+            snprintf(text, sizeof text, "a%u > %lld", arg, (long long)json_object_get_int64(value));
+        else if (json_object_object_get_ex(rule, "equal", &value))
+            snprintf(text, sizeof text, "a%u == %lld", arg, (long long)json_object_get_int64(value));
+    }
+    if (json_object_object_get_ex(rule, "why", &value))
+        append(call->why, sizeof call->why, "; ", json_object_get_string(value));
+    append(call->condition, sizeof call->condition, " || ", text);
+}
+
+static int compare_calls(const void *a, const void *b)
+{
+    return strcmp(((const struct call *)a)->name, ((const struct call *)b)->name);
+}
+
+/* "in Docker with sys_admin, bpf" for what a capability that commands lack would allow. */
+static void add_capabilities(const struct compiler *c, struct table *t)
+{
+    struct json_object *capabilities = member(c, c->profile, "capabilities", json_type_array);
+
+    json_object_object_foreach(member(c, c->profile, "with_capability", json_type_object), name, calls)
+    {
+        bool has = array_has(capabilities, name);
+        if (has)
+            set_all(t, calls);
+        for (size_t i = 0; !has && i < json_object_array_length(calls); i++) {
+            const char *text = json_object_get_string(json_object_array_get_idx(calls, i));
+            struct call *call = find_call(t, text);
+            if (!call || strcmp(call->verdict, "EPERM") != 0)
+                continue;
+            append(call->why, sizeof call->why, ", ", call->why[0] ? name : "in Docker with ");
+            if (call->why[strlen(call->why) - 1] == ' ')
+                append(call->why, sizeof call->why, "", name);
+        }
+    }
+}
+
+static void fill_table(const struct compiler *c, struct table *t)
+{
+    struct json_object *others =
+        member(c, member(c, c->profile, "architectures", json_type_object), c->arch, json_type_array);
+    struct json_object *names;
+
+    add_calls_of(t, c->arch);
+    for (size_t i = 0; i < json_object_array_length(others); i++)
+        add_calls_of(t, json_object_get_string(json_object_array_get_idx(others, i)));
+    for (size_t i = 0; i < c->n_numbers; i++)
+        if (!find_call(t, c->names[i])) {
+            add_call(t, c->names[i], c->arch);
+            for (size_t k = 0; c->numbers[i] >= FIRST_COMMON_NUMBER && k < json_object_array_length(others); k++) {
+                const char *other = json_object_get_string(json_object_array_get_idx(others, k));
+                if (strcmp(other, "x32") != 0)
+                    add_call(t, c->names[i], other);
+            }
+        }
+    json_object_object_foreach(member(c, c->profile, "always", json_type_object), theme, list)
+    {
+        (void)theme;
+        set_all(t, list);
+    }
+    if (json_object_object_get_ex(member(c, c->profile, "on_architecture", json_type_object), c->arch,
+                                  &names))
+        set_all(t, names);
+    add_capabilities(c, t);
+    names = member(c, c->profile, "if_argument", json_type_array);
+    for (size_t i = 0; i < json_object_array_length(names); i++)
+        set_rule(c, t, json_object_array_get_idx(names, i));
+    struct json_object *capabilities = member(c, c->profile, "capabilities", json_type_array);
+    json_object_object_foreach(member(c, c->profile, "without_capability", json_type_object), without, rules)
+    {
+        for (size_t i = 0; !array_has(capabilities, without) && i < json_object_array_length(rules); i++) {
+            struct json_object *rule = json_object_array_get_idx(rules, i);
+            struct call *call = find_call(t, json_object_get_string(member(c, rule, "call", json_type_string)));
+            if (call)
+                call->why[0] = 0; /* what add_capabilities() said */
+            set_rule(c, t, rule);
+        }
+    }
+    qsort(t->calls, t->n, sizeof *t->calls, compare_calls);
+}
+
+static void write_text(FILE *f, const char *text)
+{
+    if (!text || !*text)
+        fprintf(f, "NULL, ");
+    else
+        fprintf(f, "\"%s\", ", text); /* of the profile: without quotes */
+}
+
+static void write_table(const struct compiler *c, const char *path)
+{
+    struct table t = {0};
+    FILE *f = fopen(path, "we");
+
+    if (!f)
+        die(c, "cannot write %s: %s", path, strerror(errno));
+    fill_table(c, &t);
+    fprintf(f,
+            "/* Made by tool-seccomp.c from a seccomp profile; do not edit. */\n"
+            "static const char native_arch[] = \"%s\";\n"
+            "static const unsigned newest_call = %d;\n"
+            "static const struct kilnrun_call default_calls[] = {\n",
+            c->arch, json_object_get_int(member(c, c->profile, "newest", json_type_int)));
+    for (size_t i = 0; i < t.n; i++) {
+        const struct call *call = &t.calls[i];
+        fprintf(f, "    {\"%s\", KILNRUN_CALL_%s, ", call->name, call->verdict);
+        write_text(f, call->condition);
+        write_text(f, call->why);
+        fprintf(f, "\"%s\"},\n", call->architectures);
+        free(call->name);
+    }
+    fprintf(f, "};\nstatic const struct { const char *name; int number; } new_calls[] = {\n");
+    json_object_object_foreach(member(c, c->profile, "numbers", json_type_object), name, number)
+        fprintf(f, "    {\"%s\", %d},\n", name, json_object_get_int(number));
+    fprintf(f, "};\n");
+    free(t.calls);
+    if (fclose(f) != 0)
+        die(c, "cannot write %s: %s", path, strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
-    struct compiler c = {.path = argc > 1 ? argv[1] : "usage"};
+    struct compiler c = {.path = argc > 2 ? argv[2] : "usage", .arch = NATIVE_NAME};
     int otherwise;
 
-    if (argc != 3)
-        die(&c, "kiln-tool-seccomp PROFILE.json OUTPUT.h");
+    if (argc < 4 || argc > 5 || (strcmp(argv[1], "bpf") != 0 && strcmp(argv[1], "calls") != 0))
+        die(&c, "kiln-tool-seccomp bpf|calls PROFILE.json OUTPUT.h [ARCHITECTURE]");
+    if (argc == 5)
+        c.arch = argv[4];
+    c.token = seccomp_arch_resolve_name(c.arch);
     c.profile = json_object_from_file(c.path);
     if (!c.profile)
         die(&c, "%s", json_util_get_last_err());
@@ -303,7 +538,10 @@ int main(int argc, char **argv)
         die(&c, "seccomp_attr_set failed (libseccomp 2.5 is needed)");
     add_architectures(&c);
     add_all_rules(&c);
-    write_array(&c, argv[2]);
+    if (strcmp(argv[1], "bpf") == 0)
+        write_array(&c, argv[3]);
+    else
+        write_table(&c, argv[3]);
     seccomp_release(c.filter);
     json_object_put(c.profile);
     return 0;

@@ -29,7 +29,8 @@
  *            GIT_AUTH_TOKEN and GIT_AUTH_HEADER also log in to git repositories by https),
  *            ssh[] "ID" (the agent of SSH_AUTH_SOCK), "ID=SOCKET" or "ID=KEY[,KEY…]" (an ssh-agent is
  *            started for them; repositories by ssh are fetched with the keys of "default" alone),
- *            network "default"|"none"|"host" of RUN, allow[] "network.host", "security.insecure"
+ *            network "default"|"none"|"host" of RUN, allow[] "network.host", "security.insecure",
+ *            seccomp "builtin" (default), "unconfined" or the path of a profile in Docker's form, no_new_privs flag
  *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}
  *   check    context, file, target, build_args[], build_contexts[], platform, as for build; builds and stores nothing,
  *            and runs on every host → the document of `docker buildx build --call=check,format=json`: {"warnings":[…],

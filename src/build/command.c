@@ -132,6 +132,10 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     c->spec.output_fd = -1;
     c->spec.no_network = step->network == KILN_NETWORK_NONE;
     c->spec.insecure = step->insecure;
+    c->spec.unconfined = e->options->run_settings.unconfined;
+    c->spec.no_new_privs = e->options->run_settings.no_new_privs;
+    if (e->options->run_settings.filter)
+        c->spec.filter = g_bytes_get_data(e->options->run_settings.filter, &c->spec.filter_size);
     c->spec.resolv_fd = etc->resolv;
     c->spec.hosts_fd = etc->hosts;
     c->spec.hostname_fd = etc->hostname;

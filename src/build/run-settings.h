@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 
 /* A secret of the user's; NULL without an error if there is none by that id. Called by any thread. */
 typedef GBytes *(*KilnSecretFunc)(const char *id, void *data, GError **error);
@@ -12,4 +13,7 @@ typedef struct {
     KilnSecretFunc secret; /* for type=secret; NULL: there are none */
     void *secret_data;
     GHashTable *agents; /* for type=ssh: ids of --ssh → paths of agents' sockets; NULL: there are none */
+    /* --security-opt; in the keys of steps */
+    GBytes *filter; /* the seccomp filter, an array of struct sock_filter; NULL: Docker's default one */
+    bool unconfined, no_new_privs;
 } KilnRunSettings;

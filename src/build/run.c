@@ -12,6 +12,21 @@ static void hash_list(KilnHash *key, char *const *list)
     kiln_hash_string(key, NULL);
 }
 
+/* Nothing is added by default: what a user asked for once must not change the keys of everyone else. */
+static void feed_security(KilnHash *key, const KilnRunSettings *s)
+{
+    if (s->filter) {
+        gsize size;
+        const void *bytes = g_bytes_get_data(s->filter, &size);
+        kiln_hash_string(key, "seccomp");
+        kiln_hash_update(key, bytes, size);
+    }
+    if (s->unconfined)
+        kiln_hash_string(key, "seccomp=unconfined");
+    if (s->no_new_privs)
+        kiln_hash_string(key, "no-new-privileges");
+}
+
 static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
 {
     (void)prepared;
@@ -24,6 +39,7 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     kiln_hash_string(key, networks[step->network]);
     kiln_hash_string(key, step->insecure ? "insecure" : "sandbox");
     kiln_hash_string(key, e->options->plan->hostname);
+    feed_security(key, &e->options->run_settings);
     return kiln_step_mounts_feed(e, step, key, error);
 }
 

@@ -1,6 +1,8 @@
 /* The operation "plan": the steps that a build would run, and what the store has of them. */
 #include "build/build.h"
 #include "builder/definition.h"
+#include "builder/run-settings.h"
+#include "builder/security.h"
 
 typedef struct {
     const KilnDefinition *definition;
@@ -127,7 +129,10 @@ json_object *kiln_operation_plan(KilnOperation *op, GError **error)
         .no_cache = kiln_request_flag(op->request, "no_cache"),
         .epoch = -1,
     };
+    if (!kiln_security_read(op, &options.run_settings, error)) /* it is in the keys */
+        return NULL;
     g_autoptr(GArray) foresights = kiln_build_foresee(&options);
+    kiln_run_settings_clear(&options.run_settings);
     g_autoptr(GPtrArray) froms = find_froms(d->dockerfile);
     const Plan p = {d, plan, foresights, froms};
     return document(&p);

@@ -1,5 +1,7 @@
 #include "builder/run-settings.h"
 
+#include "builder/security.h"
+
 #include <string.h>
 
 /* "ID=SOCKET" → a table. */
@@ -17,14 +19,14 @@ static GHashTable *read_agents(json_object *request)
 
 bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **error)
 {
-    (void)error;
     out->secret = kiln_secrets_get;
     out->secret_data = op->secrets;
     out->agents = read_agents(op->request);
-    return true;
+    return kiln_security_read(op, out, error);
 }
 
 void kiln_run_settings_clear(KilnRunSettings *s)
 {
     g_clear_pointer(&s->agents, g_hash_table_unref);
+    g_clear_pointer(&s->filter, g_bytes_unref);
 }

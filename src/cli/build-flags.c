@@ -11,6 +11,7 @@ void kiln_build_flags_init(KilnBuildFlags *f)
         .secrets = g_ptr_array_new_with_free_func(g_free),
         .ssh = g_ptr_array_new_with_free_func(g_free),
         .allow = g_ptr_array_new_with_free_func(g_free),
+        .security_opts = g_ptr_array_new_with_free_func(g_free),
     };
 }
 
@@ -23,6 +24,7 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->secrets);
     g_ptr_array_unref(f->ssh);
     g_ptr_array_unref(f->allow);
+    g_ptr_array_unref(f->security_opts);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
                        f->call,    f->network,       f->format};
@@ -59,7 +61,6 @@ static const KilnFlag docker_flags[] = {
     {0, "no-cache-filter", KILN_FLAG_UNSUPPORTED},
     {0, "policy", KILN_FLAG_UNSUPPORTED},
     {0, "push", KILN_FLAG_UNSUPPORTED},
-    {0, "security-opt", KILN_FLAG_UNSUPPORTED},
     {0, "shm-size", KILN_FLAG_UNSUPPORTED},
     {0, "squash", KILN_FLAG_UNSUPPORTED},
     {0, "stream", KILN_FLAG_UNSUPPORTED},
@@ -91,6 +92,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "network", KILN_FLAG_STRING, &f->network, "default|host|none", "Network of RUN"},
         {0, "allow", KILN_FLAG_LIST, &f->allow, "ENTITLEMENT",
          "Allow RUN network.host or security.insecure"},
+        {0, "security-opt", KILN_FLAG_LIST, &f->security_opts, "OPTION",
+         "seccomp=FILE|unconfined|builtin, no-new-privileges"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},

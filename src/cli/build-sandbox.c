@@ -159,5 +159,6 @@ bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **er
             return false;
         }
     }
-    return !f->network || add_network(r, f->network, error);
+    return kiln_build_add_security(r, f->security_opts, error) &&
+           (!f->network || add_network(r, f->network, error));
 }

@@ -8,7 +8,7 @@ typedef struct {
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
         *call, *network;
     char *format; /* of `kiln check` */
-    GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow;
+    GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *security_opts;
     bool no_cache, quiet, check;
 } KilnBuildFlags;
 
@@ -30,5 +30,7 @@ int kiln_build_check(KilnCall *call, KilnBuildFlags *f, bool json, GError **erro
 int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error);
 /* --secret, --ssh, --network and --allow as the request has them. */
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error);
+/* --security-opt as the request has it. */
+bool kiln_build_add_security(KilnRequest *r, const GPtrArray *options, GError **error);
 /* How the build is to be shown: the renderer's mode. NULL with an error. Borrowed. */
 const char *kiln_build_progress(const KilnCall *call, const KilnBuildFlags *f, GError **error);

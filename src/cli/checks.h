@@ -28,6 +28,9 @@ void kiln_checks_add_kernel(GPtrArray *checks, const char *release);
 /* What the operation "probe" found out inside the namespaces. */
 void kiln_checks_add_probe(GPtrArray *checks, json_object *probe);
 
+/* `kiln doctor --seccomp`: the default filter, call by call. g_free(). */
+char *kiln_seccomp_shown(bool json);
+
 bool kiln_checks_failed(const GPtrArray *checks);
 /* A line a check, with the remedy below it. g_free(). */
 char *kiln_checks_text(const GPtrArray *checks);

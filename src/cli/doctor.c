@@ -142,8 +142,11 @@ static void check_inside(GPtrArray *checks, KilnCall *call)
 int kiln_command_doctor(KilnCall *call, GError **error)
 {
     g_autofree char *format = NULL;
+    bool seccomp = false;
     const KilnFlag flags[] = {
-        {0, "format", KILN_FLAG_STRING, &format, "table|json", "A table, or a JSON array"},
+        {0, "format", KILN_FLAG_STRING, &format, "table|json", "A table, or JSON"},
+        {0, "seccomp", KILN_FLAG_SWITCH, &seccomp, NULL,
+         "Show the filter of system calls of RUN instead, call by call"},
     };
     if (!kiln_call_parse(call, flags, G_N_ELEMENTS(flags), error)) {
         return 0;
@@ -152,6 +155,11 @@ int kiln_command_doctor(KilnCall *call, GError **error)
     if (format && !json && strcmp(format, "table") != 0) {
         g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE,
                     "--format %s is not supported; there are table and json", format);
+        return 0;
+    }
+    if (seccomp) {
+        g_autofree char *shown = kiln_seccomp_shown(json);
+        puts(g_strchomp(shown));
         return 0;
     }
     struct utsname host;

@@ -128,6 +128,10 @@ static void test_sandbox(Fixture *f, gconstpointer data)
         {"--secret id=x,src=big", "larger than 500 kB"},
         {"--network none.", "unknown network"},
         {"--allow everything", "unknown entitlement"},
+        {"--security-opt seccomp=nothing", "seccomp=nothing: No such file"},
+        {"--security-opt seccomp", "unknown option"},
+        {"--security-opt apparmor:x", "no AppArmor profile"},
+        {"--security-opt no-new-privileges=2", "neither true nor false"},
     };
     (void)data;
     g_autofree char *big = g_malloc0(500 * 1024 + 1);
@@ -149,6 +153,9 @@ static void test_sandbox(Fixture *f, gconstpointer data)
     assert_values("--network=host --allow security.insecure ctx", "allow", "security.insecure",
                   "network.host", NULL);
     assert_value("--network=none ctx", NULL, "network", "none");
+    assert_value("--security-opt seccomp:unconfined ctx", NULL, "seccomp", "unconfined");
+    assert_value("--security-opt seccomp=x --security-opt no-new-privileges ctx", NULL, "seccomp", x);
+    assert_value("--security-opt no-new-privileges:true ctx", NULL, "no_new_privs", "true");
     g_remove("x");
 }
 

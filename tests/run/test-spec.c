@@ -30,6 +30,7 @@ static const char *const names[] = {"1", "2", "3", "0"};
 static const char *const command[] = {"sh", "-c", "", "x y", NULL};
 static const char *const environment[] = {"A=1", NULL};
 static const gid_t groups[] = {5, 6};
+static const uint64_t filter[] = {0x0123456789abcdef, 42};
 static const struct kilnrun_bind binds[] = {
     {.target = "/a", .source_fd = 31, .readonly = true},
     {.target = "/b", .source_fd = 32},
@@ -66,6 +67,9 @@ static const struct kilnrun_spec full = {.root.lower_fds = lowers,
                                          .hostname_fd = 20,
                                          .binds = binds,
                                          .n_binds = 5,
+                                         .filter = filter,
+                                         .filter_size = sizeof filter,
+                                         .no_new_privs = true,
                                          .no_network = true};
 
 static const struct kilnrun_spec by_name = {.root.n_lowers = 3,
@@ -124,6 +128,9 @@ static void round_trip(void)
     g_assert_cmpuint(s.binds[4].gid, ==, 8);
     g_assert_true(s.no_network);
     g_assert_false(s.insecure);
+    g_assert_false(s.unconfined);
+    g_assert_true(s.no_new_privs);
+    g_assert_cmpmem(s.filter, s.filter_size, filter, sizeof filter);
 }
 
 static void truncated(void)
