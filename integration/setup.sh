@@ -26,7 +26,7 @@ chmod 755 "$KILN_IT" "$KILN_IT/bin"
 touch /etc/subuid /etc/subgid
 make_user kiln-ranged 1000000
 make_user kiln-single
-cp "$build/kiln" "$build/kiln-builder" "$build/kiln-remote" "$KILN_IT/bin/"
+cp "$build/kiln" "$build/kiln-builder" "$build/kiln-remote" "$build/refuse" "$KILN_IT/bin/"
 for role in ranged single; do
     mkdir -p "$KILN_IT/home-$role"
     chown "kiln-$role:" "$KILN_IT/home-$role"

@@ -18,6 +18,7 @@
 struct kilnrun {
     int control;
     int pidfd;
+    pid_t pid; /* a child of ours, waited for once by kilnrun_stop() */
     pthread_mutex_t lock;   /* held while a step is sent, so that one step's fds are in flight */
     atomic_uint references; /* the owner's and each step's */
 };
@@ -45,6 +46,7 @@ int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out)
     if (pid == 0)
         launcher_run(sockets[1], options);
     rc = pid < 0 ? -errno : 0;
+    k->pid = pid;
     close(sockets[1]);
     if (rc < 0) {
         close(sockets[0]);
@@ -81,7 +83,7 @@ void kilnrun_stop(struct kilnrun *k)
 {
     if (!k)
         return;
-    syscall(SYS_pidfd_send_signal, k->pidfd, SIGKILL, NULL, 0);
+    kill(k->pid, SIGKILL);
     wait_for_launcher(k, 0);
     release(k);
 }

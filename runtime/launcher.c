@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "close.h"
 #include "step.h"
 #include "sys.h"
 #include "userns.h"
@@ -19,6 +20,7 @@
 struct running {
     int socket; /* to the builder's struct kilnrun_step */
     int pidfd;
+    pid_t pid; /* a child of ours until it is waited for, so it is nobody else's */
 };
 
 struct launcher {
@@ -50,7 +52,8 @@ static void reset_process(int *control)
     if (kept < 0 || null < 0 || dup2(null, 0) < 0 || dup3(kept, 3, O_CLOEXEC) < 0)
         _exit(1);
     *control = 3;
-    close_range(4, ~0U, 0);
+    if (close_from(4, -1) < 0)
+        _exit(1);
     if (chdir("/") < 0)
         _exit(1);
 }
@@ -97,11 +100,11 @@ static int make_room(struct launcher *l)
     return 0;
 }
 
-/* Forks the process of a step. Returns its pidfd. */
-static int fork_step(struct launcher *l, const struct step_setup *setup,
-                     struct kilnrun_failure *failure)
+/* Forks the process of a step: its pid, and a pidfd. */
+static pid_t fork_step(struct launcher *l, const struct step_setup *setup, int *pidfd,
+                       struct kilnrun_failure *failure)
 {
-    int pidfd = -1, rc = make_room(l);
+    int rc = make_room(l);
     pid_t pid;
 
     if (rc < 0)
@@ -110,13 +113,13 @@ static int fork_step(struct launcher *l, const struct step_setup *setup,
         l->user_ns = userns_make(l->options.single_id, failure);
     if (l->user_ns < 0)
         return l->user_ns;
-    pid = sys_clone(STEP_NAMESPACES, &pidfd);
+    pid = sys_clone(STEP_NAMESPACES, pidfd);
     if (pid == 0) {
         struct step_setup child = *setup;
         child.user_ns = l->user_ns;
         step_run(&child);
     }
-    return pid < 0 ? failure_set(failure, -errno, "clone", "make the command's namespaces") : pidfd;
+    return pid < 0 ? failure_set(failure, -errno, "clone", "make the command's namespaces") : pid;
 }
 
 static void report_unstarted(int socket, const struct kilnrun_failure *failure)
@@ -131,15 +134,16 @@ static void start_step(struct launcher *l, size_t n_fds, int spec_fd, int socket
     struct step_setup setup = {.options = &l->options, .spec_fd = spec_fd, .socket = socket};
     struct kilnrun_failure failure = {0};
     int rc = receive_fds(l, socket, n_fds, &setup.fds);
-    int pidfd = rc < 0 ? failure_set(&failure, rc, "spec", "receive the file descriptors")
-                       : fork_step(l, &setup, &failure);
+    int pidfd = -1;
+    pid_t pid = rc < 0 ? failure_set(&failure, rc, "spec", "receive the file descriptors")
+                       : fork_step(l, &setup, &pidfd, &failure);
 
     close_fds(&setup.fds);
     close(spec_fd);
-    if (pidfd < 0)
+    if (pid < 0)
         report_unstarted(socket, &failure);
     else
-        l->steps[l->n++] = (struct running){.socket = socket, .pidfd = pidfd};
+        l->steps[l->n++] = (struct running){.socket = socket, .pidfd = pidfd, .pid = pid};
 }
 
 /* The end of the builder is the end of the launcher. */
@@ -157,7 +161,7 @@ static void hear_builder(struct launcher *l)
 
 static void kill_step(const struct running *step, int signal)
 {
-    syscall(SYS_pidfd_send_signal, step->pidfd, signal, NULL, 0);
+    kill(step->pid, signal);
 }
 
 /* A request of the step's owner; when that is gone, nobody wants the command. The socket is not

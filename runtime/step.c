@@ -25,6 +25,7 @@
 
 #include "binds.h"
 #include "caps.h"
+#include "close.h"
 #include "mounts.h"
 #include "overlay.h"
 #include "seccomp.h"
@@ -227,11 +228,14 @@ static int set_stdio(struct step *s)
  * not for the working directory (runc's CVE-2024-21626), nor for the program. */
 static int close_files(struct step *s)
 {
+    int rc;
+
     if (s->socket != 3 && dup3(s->socket, 3, O_CLOEXEC) < 0)
         return failure_set(&s->failure, -errno, "stdio", "dup3");
     s->socket = 3;
-    if (close_range(4, ~0U, 0) < 0)
-        return failure_set(&s->failure, -errno, "stdio", "close_range (Linux 5.9 is needed)");
+    rc = close_from(4, s->mounts.proc);
+    if (rc < 0)
+        return failure_set(&s->failure, rc, "stdio", "close the builder's files");
     return 0;
 }
 
@@ -285,7 +289,8 @@ static int drop_privileges(struct step *s)
     return rc < 0 ? failure_set(&s->failure, rc, "capabilities", "capset") : 0;
 }
 
-/* A regular file that may be executed: 0, or why not. */
+/* A regular file that may be executed: 0, or why not. The real ids, which access(2) asks about, are the
+ * effective ones. */
 static int executable(const char *path)
 {
     struct stat st;
@@ -294,7 +299,7 @@ static int executable(const char *path)
         return -errno;
     if (!S_ISREG(st.st_mode))
         return -EACCES;
-    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+    return access(path, X_OK) < 0 ? -errno : 0;
 }
 
 /* Looks a name up in PATH. -ENOENT, or -EACCES if the only ones found cannot be executed. */

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 /* As fork(), with `flags` (CLONE_NEW*): the child gets a copy of the memory and returns here with
- * 0. A pidfd goes to *pidfd (close-on-exec). Only for single-threaded callers; the child must leave
+ * 0. A pidfd goes to *pidfd (close-on-exec). By clone(2) where clone3 is missing (Linux 5.3) or refused:
+ * seccomp filters cannot see its flags, so some refuse it as a whole. Only for single-threaded callers; the child must leave
  * by _exit or exec. */
 static inline pid_t sys_clone(uint64_t flags, int *pidfd)
 {
@@ -22,7 +23,15 @@ static inline pid_t sys_clone(uint64_t flags, int *pidfd)
         .exit_signal = SIGCHLD,
     };
 
-    return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+
+    if (pid >= 0 || (errno != ENOSYS && errno != EPERM))
+        return pid;
+#ifdef __s390x__
+    return (pid_t)syscall(SYS_clone, NULL, flags | CLONE_PIDFD | SIGCHLD, pidfd, NULL, 0UL);
+#else
+    return (pid_t)syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, NULL, pidfd, NULL, 0UL);
+#endif
 }
 
 /* A scoped lookup with ".." fails with EAGAIN when anything is mounted or renamed meanwhile, as

@@ -16,6 +16,7 @@ typedef enum {
     KILN_BUILD_ERROR_STEP,        /* a step failed: the message has its place and exit code */
     KILN_BUILD_ERROR_UNSUPPORTED, /* asked for something this version or host cannot do */
     KILN_BUILD_ERROR_OUTPUT,      /* the result could not be written */
+    KILN_BUILD_ERROR_HOST,        /* this host cannot run commands; the message says why and what to try */
 } KilnBuildError;
 
 typedef struct {

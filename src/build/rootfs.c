@@ -69,4 +69,8 @@ void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError
     else
         g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "ONBUILD trigger %s: %s",
                     step->name, inner->message);
+    if (g_error_matches(inner, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST)) { /* the exit code is the host's */
+        (*error)->domain = KILN_BUILD_ERROR;
+        (*error)->code = KILN_BUILD_ERROR_HOST;
+    }
 }

@@ -1,6 +1,8 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
 #include "build/command.h"
+#include "host/file-system.h"
+#include "host/refusal.h"
 #include "tree/diff.h"
 
 #include <string.h>
@@ -54,12 +56,26 @@ static const char *hint_for(KilnEngine *e, const struct kilnrun_result *result)
     return "";
 }
 
+/* Whether that is what keeps the command from starting; then the error is set. */
+static bool refused_by_host(KilnEngine *e, const char *command, const struct kilnrun_failure *f, GError **error)
+{
+    const char *fs = kiln_file_system_name(kiln_store_fd(e->options->store));
+    g_autofree char *why = f->error ? kiln_refusal_explain(f->stage, -f->error, fs) : NULL;
+    if (why)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST,
+                    "this host does not let \"%s\" run: %s (%s): %s. %s. kiln doctor shows what this host allows",
+                    command, f->stage, f->detail, g_strerror(-f->error), why);
+    return why != NULL;
+}
+
 static bool check_result(KilnEngine *e, const KilnStep *step, const struct kilnrun_result *result,
                          GError **error)
 {
     if (result->started && result->exit_code == 0)
         return true;
     g_autofree char *command = g_strjoinv(" ", step->argv);
+    if (!result->started && refused_by_host(e, command, &result->failure, error))
+        return false;
     if (!result->started && strcmp(result->failure.stage, "exec") == 0)
         g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
                     "cannot execute \"%s\": %s: %s (exit code: 127)", command, result->failure.detail,

@@ -1,10 +1,11 @@
 /* Operations about the host and the store as a whole: reset, probe. */
 #include "builder/operation.h"
+#include "host/file-system.h"
+#include "host/kernel.h"
 #include "runtime/kilnrun.h"
 
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 
 json_object *kiln_operation_reset(KilnOperation *op, GError **error)
 {
@@ -13,31 +14,13 @@ json_object *kiln_operation_reset(KilnOperation *op, GError **error)
     return json_object_new_object();
 }
 
-/* statfs(2) */
-static const char *file_system_name(int fd)
-{
-    static const struct {
-        unsigned long magic;
-        const char *name;
-    } names[] = {{0xEF53, "ext4"},       {0x58465342, "xfs"},     {0x9123683E, "btrfs"},
-                 {0x01021994, "tmpfs"},  {0x794c7630, "overlay"}, {0x6969, "nfs"},
-                 {0x65735546, "fuse"},   {0x2fc12fc1, "zfs"},     {0xF2F52010, "f2fs"},
-                 {0xFF534D42, "cifs"}};
-    struct statfs st;
-    if (fstatfs(fd, &st) == 0)
-        for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
-            if ((unsigned long)st.f_type == names[i].magic)
-                return names[i].name;
-    return "other";
-}
-
 static json_object *describe_store(KilnStore *store)
 {
     json_object *o = json_object_new_object();
     int fd = kiln_store_fd(store);
     struct statvfs st;
     json_object_object_add(o, "root", json_object_new_string(kiln_store_root(store)));
-    json_object_object_add(o, "fs", json_object_new_string(file_system_name(fd)));
+    json_object_object_add(o, "fs", json_object_new_string(kiln_file_system_name(fd)));
     json_object_object_add(
         o, "owners",
         json_object_new_string(kiln_store_owners(store) == KILN_OWNERS_REAL ? "real" : "recorded"));
@@ -60,8 +43,10 @@ json_object *kiln_operation_probe(KilnOperation *op, GError **error)
     }
     struct utsname uts;
     uname(&uts);
+    g_autofree char *missing = kiln_kernel_missing(KILN_KERNEL_MOUNTS);
     json_object *o = json_object_new_object();
     json_object_object_add(o, "kernel", json_object_new_string(uts.release));
+    json_object_object_add(o, "missing", missing ? json_object_new_string(missing) : NULL);
     json_object_object_add(o, "store", describe_store(op->store));
     json_object_object_add(o, "overlay", json_object_new_int(probe.overlay));
     json_object_object_add(o, "lowerdir_plus", json_object_new_int(probe.lowerdir_plus));

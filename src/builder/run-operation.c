@@ -66,7 +66,8 @@ static int exit_code_of(const GError *error)
         return error->code;
     if (error->domain == KILN_CANCEL_ERROR)
         return EXIT_INTERRUPTED;
-    if (g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION) ||
+    if (g_error_matches(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST) ||
+        g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_PERMISSION) ||
         g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_MISMATCH) ||
         g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_VERSION))
         return 3;

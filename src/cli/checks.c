@@ -119,6 +119,10 @@ void kiln_checks_add_probe(GPtrArray *checks, json_object *probe)
                             real ? "owners of files are real" : "owners of files are recorded");
         kiln_checks_add(checks, "store", KILN_CHECK_OK, detail, NULL);
     }
+    const char *missing = kiln_result_string(probe, "missing");
+    if (missing) {
+        kiln_checks_add(checks, "system calls", KILN_CHECK_FAIL, missing, NULL);
+    }
     add_tried(checks, probe);
     add_free_space(checks, store);
 }

@@ -2,6 +2,7 @@
 #include "front/remote.h"
 #include "front/request.h"
 #include "front/root.h"
+#include "host/kernel.h"
 #include "front/secret.h"
 #include "front/spawn.h"
 #include "report/wire.h"
@@ -160,6 +161,11 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
         g_set_error(error, KILN_ERROR, KILN_ERROR_HOST,
                     "kiln-builder is not installed where it is looked for (\"kiln doctor\" shows "
                     "where); name its directory with --libexec or KILN_LIBEXEC");
+        return NULL;
+    }
+    g_autofree char *missing = kiln_kernel_missing(KILN_KERNEL_FILES);
+    if (missing) {
+        g_set_error_literal(error, KILN_ERROR, KILN_ERROR_HOST, missing);
         return NULL;
     }
     json_object *request = kiln_request_to_json(r);

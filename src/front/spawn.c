@@ -26,6 +26,7 @@ typedef enum {
     STAGE_NAMESPACES,
     STAGE_MAPS,
     STAGE_MOUNTS,
+    STAGE_PROTECT,
     STAGE_FDS,
     STAGE_EXEC,
 } Stage;
@@ -99,7 +100,7 @@ static void protect_program(const Child *c)
     struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
     if (mount(c->program, c->program, NULL, MS_BIND, NULL) < 0 ||
         mount_setattr(AT_FDCWD, c->program, 0, &readonly, sizeof readonly) < 0) {
-        fail(c, STAGE_MOUNTS);
+        fail(c, STAGE_PROTECT);
     }
 }
 
@@ -188,6 +189,17 @@ static void explain(const Child *c, const Report *report, GError **error)
         g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot execute %s: %s", c->program,
                     g_strerror(report->error));
         return;
+    case STAGE_PROTECT:
+        if (report->error == ENOSYS || report->error == EPERM) {
+            set_host_error(c, "cannot mount kiln-builder read-only", report->error,
+                           (KilnHostProblem){
+                               .cause = g_strdup("the kernel or a seccomp filter has no mount_setattr(2)"),
+                               .remedy = g_strdup("use Linux 5.12 or newer; in a container: --security-opt "
+                                                  "seccomp=unconfined")},
+                           error);
+            return;
+        }
+        break;
     case STAGE_FDS:
         g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot prepare the descriptors of %s: %s",
                     c->program, g_strerror(report->error));
