@@ -19,11 +19,11 @@ run_in() { # ROLE COMMAND
     OUT=$context/out.tar
 }
 
-@test "namespaces of its own: it is process 1, sees no host mounts, and has its own hostname" {
+@test "namespaces of its own: it is the child of process 1, sees no host mounts, and has its own hostname" {
     for role in ranged single root; do
-        run_in "$role" 'echo pid-$$; echo procs-$(ls -d /proc/[0-9]* | wc -l); hostname; grep -c /var/tmp/kiln /proc/mounts || true'
+        run_in "$role" 'echo pid-$$; echo parent-$PPID; echo procs-$(ls -d /proc/[0-9]* | wc -l); hostname; grep -c /var/tmp/kiln /proc/mounts || true'
         [ "$status" -eq 0 ]
-        [[ $output == *pid-1* ]]
+        [[ $output == *pid-2* && $output == *parent-1* && $output == *procs-4* ]] # init, sh, ls, wc
         [[ $output == *buildkitsandbox* ]]
     done
 }

@@ -181,10 +181,11 @@ static int take_stubs(struct kilnrun_result *result, const char *bytes, size_t s
 
 static void take_exit(struct kilnrun_result *result, int value)
 {
-    bool by_signal = value >= 256;
+    bool killed = value >= 256; /* process 1 itself, and with it the command */
 
-    result->signal = by_signal ? value - 256 : 0;
-    result->exit_code = by_signal ? 128 + result->signal : value;
+    if (killed)
+        result->signal = value - 256;
+    result->exit_code = killed ? 128 + result->signal : value;
     if (result->failure.error != 0) {
         result->started = false;
         result->exit_code = -1;
@@ -210,6 +211,9 @@ static int take_message(struct kilnrun_step *s, struct wire_message *m,
         if (size != sizeof result->failure)
             return -EPROTO;
         memcpy(&result->failure, m->body, size);
+        return 0;
+    case WIRE_SIGNALED:
+        result->signal = m->value;
         return 0;
     case WIRE_EXIT:
         take_exit(result, m->value);

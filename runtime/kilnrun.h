@@ -131,9 +131,9 @@ struct kilnrun_result {
 int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
                        struct kilnrun_step **out);
 
-/* Sends a signal to the command's process 1 (SIGKILL ends its whole pid namespace; the kernel keeps
- * all others but SIGSTOP from a process 1 without a handler for them). Thread-safe; no error if the
- * command has ended. */
+/* Sends a signal to the command, by way of process 1 of its pid namespace, which SIGKILL ends with
+ * everything in it. Before the command was executed other signals do nothing. Thread-safe; no error
+ * if the command has ended. */
 int kilnrun_step_kill(struct kilnrun_step *s, int signal);
 
 /* A reference for a thread that may want to kill the step while another waits for it. */

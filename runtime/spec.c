@@ -415,7 +415,8 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
         get_bind(r, &binds[i]);
 }
 
-int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec)
+int spec_map(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec, void **bytes,
+             size_t *size)
 {
     struct reader r = {.fds = fds->fds, .n_fds = fds->n};
     struct stat st;
@@ -423,10 +424,20 @@ int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *sp
     *spec = (struct kilnrun_spec){0};
     if (fstat(memory_fd, &st) < 0)
         return -errno;
-    r.left = (size_t)st.st_size;
-    r.bytes = mmap(NULL, r.left, PROT_READ, MAP_PRIVATE, memory_fd, 0);
-    if (r.bytes == MAP_FAILED)
+    *size = (size_t)st.st_size;
+    *bytes = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, memory_fd, 0);
+    if (*bytes == MAP_FAILED)
         return -errno;
+    r.bytes = *bytes;
+    r.left = *size;
     get_spec(&r, spec);
     return r.failed || !complete(spec) ? -EPROTO : 0;
+}
+
+int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec)
+{
+    void *bytes;
+    size_t size;
+
+    return spec_map(memory_fd, fds, spec, &bytes, &size);
 }

@@ -15,6 +15,9 @@ struct spec_fds {
  * memfd_create(2). */
 int spec_write(const struct kilnrun_spec *spec, struct spec_fds *fds);
 
-/* The spec again, from the memory file and the received fds. Its arrays and strings are never
- * freed: the process that reads it becomes the command. */
+/* The spec again, from the memory file and the received fds. Its arrays are never freed: the process
+ * that reads it becomes the command, or its init. */
 int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec);
+/* The same, and says where the spec's strings lie, among them the environment: in a mapping. */
+int spec_map(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec, void **bytes,
+             size_t *size);

@@ -1,9 +1,10 @@
-/* Everything a command's process does before it is the command, in order; see step_run().
+/* Everything that is done before the command is executed, in order; see step_run().
  *
  * The order is what the kernel allows: layers and binds are taken in the builder's mount namespace,
- * mounts are made while the builder's user namespace gives the power to, the seccomp filter goes in
- * after entering the nested user namespace (where CAP_SYS_ADMIN is still held, so that no_new_privs
- * is not needed) and before capabilities are cut. */
+ * mounts are made while the builder's user namespace gives the power to, the command's process is
+ * made when the nested user namespace was entered, so that no more than its own can be held by its
+ * init; there the seccomp filter goes in (while CAP_SYS_ADMIN is still held, so that no_new_privs is
+ * not needed) before capabilities are cut. */
 #include "step.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@
 #include "binds.h"
 #include "caps.h"
 #include "close.h"
+#include "init.h"
 #include "mounts.h"
 #include "overlay.h"
 #include "seccomp.h"
@@ -39,6 +41,8 @@ struct step {
     const struct step_setup *setup;
     int socket; /* to the builder */
     struct kilnrun_spec spec;
+    void *spec_bytes; /* what its strings lie in */
+    size_t spec_size;
     struct kilnrun_failure failure;
     struct mounts mounts;
     int overlay;  /* detached, or -1 for the fallback */
@@ -53,7 +57,7 @@ static const struct {
 
 static int read_spec(struct step *s)
 {
-    int rc = spec_read(s->setup->spec_fd, &s->setup->fds, &s->spec);
+    int rc = spec_map(s->setup->spec_fd, &s->setup->fds, &s->spec, &s->spec_bytes, &s->spec_size);
 
     return rc < 0 ? failure_set(&s->failure, rc, "spec", "read the specification") : 0;
 }
@@ -63,8 +67,6 @@ static int read_spec(struct step *s)
 static int reset_process(struct step *s)
 {
     umask(022);
-    if (setsid() < 0)
-        return failure_set(&s->failure, -errno, "session", "setsid");
     /* session-keyring(7): the user's may hold keys that open his disks and his other hosts */
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
         return failure_set(&s->failure, -errno, "session", "make a session keyring");
@@ -251,6 +253,17 @@ static int enter_cwd(struct step *s)
     return 0;
 }
 
+/* In the command's process: no terminal, and no signal that its init blocks. */
+static int enter_session(struct step *s)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0)
+        return failure_set(&s->failure, -errno, "session", "setsid");
+    return 0;
+}
+
 /* With a single id setgroups is denied, and there is no other group to set. */
 static int set_groups(struct step *s)
 {
@@ -350,10 +363,39 @@ static int execute(struct step *s)
     return failure_set(&s->failure, rc, "exec", "%s", found);
 }
 
+__attribute__((noreturn)) static void give_up(struct step *s)
+{
+    wire_send(s->socket, WIRE_FAILURE, 0, &s->failure, sizeof s->failure, NULL, 0);
+    _exit(127);
+}
+
+/* With all capabilities in the nested user namespace, the memory still shared with the init. */
+static void become_command(void *step)
+{
+    struct step *s = step;
+    int rc;
+
+    if ((rc = enter_session(s)) == 0 && (rc = set_groups(s)) == 0 &&
+        (rc = install_filter(s)) == 0 && (rc = drop_privileges(s)) == 0)
+        execute(s);
+    give_up(s);
+}
+
+static int start_command(struct step *s)
+{
+    const struct init init = {.socket = s->socket,
+                              .command = become_command,
+                              .data = s,
+                              .secrets = s->spec_bytes,
+                              .secrets_size = s->spec_size};
+
+    return failure_set(&s->failure, init_run(&init), "clone", "make the command's process");
+}
+
 /* One line an operation. There is no parent-death signal to set: all steps lie in the pid namespace
  * of the launcher, so the kernel ends them with it, even if they changed credentials (which clears
  * such a signal) or took it off. */
-static int prepare_and_execute(struct step *s)
+static void prepare_and_execute(struct step *s)
 {
     int rc;
 
@@ -375,10 +417,9 @@ static int prepare_and_execute(struct step *s)
         (rc = leave_network(s)) < 0 ||         /* network namespace, if asked for */
         /* with all capabilities in the nested user namespace */
         (rc = set_stdio(s)) < 0 || (rc = close_files(s)) < 0 || /* nothing of the builder is left */
-        (rc = enter_cwd(s)) < 0 || (rc = set_groups(s)) < 0 || (rc = install_filter(s)) < 0 ||
-        (rc = drop_privileges(s)) < 0)
-        return rc;
-    return execute(s);
+        (rc = enter_cwd(s)) < 0)
+        return;
+    start_command(s); /* become_command() goes on */
 }
 
 void step_run(const struct step_setup *setup)
@@ -397,6 +438,5 @@ void step_run(const struct step_setup *setup)
     s.binds = (struct binds){
         .spec = &s.spec, .options = setup->options, .failure = &s.failure};
     prepare_and_execute(&s);
-    wire_send(s.socket, WIRE_FAILURE, 0, &s.failure, sizeof s.failure, NULL, 0);
-    _exit(127);
+    give_up(&s);
 }

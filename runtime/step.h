@@ -1,4 +1,4 @@
-/* The process that becomes the command: from the launcher's fork to execve. */
+/* The process that makes a sandbox, from the launcher's fork on: it becomes the command's init. */
 #pragma once
 
 #include "spec.h"

@@ -3,8 +3,8 @@
  * A step begins with WIRE_STEP on the control socket: it carries the spec's memory file and the
  * launcher's end of a socket of the step's own, and says how many more fds follow on that one in
  * WIRE_FDS messages. On the step's socket the builder then says WIRE_KILL; it hears, in this order,
- * WIRE_STUBS (if any), WIRE_STARTED, WIRE_FAILURE (alone, or instead of what should have followed)
- * and always WIRE_EXIT at last. When it closes its end, the command is killed. */
+ * WIRE_STUBS (if any), WIRE_STARTED, WIRE_FAILURE (alone, or instead of what should have followed),
+ * WIRE_SIGNALED (if so) and always WIRE_EXIT at last. When it closes its end, the command is killed. */
 #pragma once
 
 #include <stddef.h>
@@ -17,6 +17,7 @@ enum wire_type {
     WIRE_STUBS,    /* body: NUL-terminated paths */
     WIRE_STARTED,
     WIRE_FAILURE, /* body: struct kilnrun_failure */
+    WIRE_SIGNALED, /* value: the signal that ended the command */
     WIRE_EXIT,    /* value: the exit code, or 256 + the signal, or -1 if no process was made */
 };
 

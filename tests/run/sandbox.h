@@ -91,8 +91,9 @@ static inline void make_base(Sandbox *s)
 {
     static const char *const applets[] = {
         "cat",   "chown", "echo",  "false", "grep",     "hostname", "id",      "kill", "ls",
-        "mkdir", "mknod", "mount", "pwd",   "readlink", "rm",       "setsid",  "sh",   "sleep",
-        "stat",  "su",    "test",  "touch", "true",     "umount",   "unshare", "wc",   "env"};
+        "mkdir", "mkfifo", "mknod", "mount", "pwd",   "readlink", "rm",       "setsid",  "sh",   "sleep",
+        "stat",  "su",    "test",  "touch", "true",     "tty",      "umount",  "unshare", "wc",
+        "env"};
     g_autofree char *from = g_find_program_in_path("busybox");
     g_autofree char *to = sandbox_path(s, "layers/base/bin/busybox");
     g_autofree char *bytes = NULL;

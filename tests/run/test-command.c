@@ -128,11 +128,22 @@ static void test_missing_interpreter_is_told_apart(Sandbox *s)
     g_assert_nonnull(strstr(o.result.failure.detail, "interpreter"));
 }
 
-static void test_command_is_process_one_and_session_leader(Sandbox *s)
+static void test_command_is_the_child_of_an_init_and_session_leader(Sandbox *s)
 {
     assert_prints(s,
-                  "echo $$; set -- $(cat /proc/1/stat); echo pgrp $5 session $6; echo /proc/[0-9]*",
-                  "1\npgrp 1 session 1\n/proc/1\n");
+                  "cat /proc/1/comm; echo $$; set -- $(cat /proc/$$/stat); echo parent $4 pgrp $5 "
+                  "session $6 tty $7; echo /proc/[0-9]*",
+                  "kiln-init\n2\nparent 1 pgrp 2 session 2 tty 0\n/proc/1 /proc/2\n");
+}
+
+static void test_there_is_no_terminal(Sandbox *s)
+{
+    g_auto(Outcome) o = run_sh(s, "tty; : < /dev/tty");
+
+    assert_ran(&o);
+    g_assert_nonnull(strstr(o.output, "not a tty"));
+    g_assert_nonnull(strstr(o.output, "No such device or address")); /* ENXIO: tty(4) */
+    g_assert_cmpint(o.result.exit_code, !=, 0);
 }
 
 static void test_signals_and_umask_are_default(Sandbox *s)
@@ -206,7 +217,8 @@ int main(int argc, char **argv)
     add_builder_test("host-directories", EVERYWHERE, test_host_directories_are_out_of_reach);
     add_builder_test("not-found", EVERYWHERE, test_command_not_found);
     add_builder_test("interpreter", 1u << SINGLE_ID, test_missing_interpreter_is_told_apart);
-    add_builder_test("process-one", EVERYWHERE, test_command_is_process_one_and_session_leader);
+    add_builder_test("init", EVERYWHERE, test_command_is_the_child_of_an_init_and_session_leader);
+    add_builder_test("terminal", EVERYWHERE, test_there_is_no_terminal);
     add_builder_test("signals", 1u << SINGLE_ID, test_signals_and_umask_are_default);
     add_builder_test("hostname", EVERYWHERE, test_hostname);
     add_builder_test("bad-specs", 1u << SINGLE_ID, test_bad_specs_are_refused);

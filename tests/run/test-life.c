@@ -55,6 +55,46 @@ static void test_child_killed_by_a_signal(Sandbox *s)
     assert_prints(s, "sh -c 'kill -TERM $$' ; echo $?", "Terminated\n143\n");
 }
 
+/* What ends the command is told as it was, though process 1 is another one. */
+static void test_a_signal_of_its_own_ends_the_command(Sandbox *s)
+{
+    static const struct {
+        const char *name;
+        int signal;
+    } cases[] = {{"TERM", SIGTERM}, {"KILL", SIGKILL}, {"SEGV", SIGSEGV}, {"USR1", SIGUSR1}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *script = g_strdup_printf("kill -%s $$; sleep 1000", cases[i].name);
+        g_auto(Outcome) o = run_sh(s, script);
+
+        assert_ran(&o);
+        g_assert_cmpint(o.result.signal, ==, cases[i].signal);
+        g_assert_cmpint(o.result.exit_code, ==, 128 + cases[i].signal);
+    }
+    g_auto(Outcome) as_if = run_sh(s, "exit 143");
+    g_assert_cmpint(as_if.result.signal, ==, 0);
+    g_assert_cmpint(as_if.result.exit_code, ==, 143);
+}
+
+/* A shell that is process 1 would have to reap them itself, and most programs do not. */
+static void test_orphans_are_reaped(Sandbox *s)
+{
+    /* the end of the fifo's last writer is the end of the orphan; then nothing of it is left */
+    assert_prints(s,
+                  "cd /tmp; mkfifo f; for i in 1 2 3; do (sh -c 'exec 3>f; sleep 0.1' &); cat f; "
+                  "done; while grep -qs '^State:.Z' /proc/[0-9]*/status; do :; done; echo reaped",
+                  "reaped\n");
+}
+
+/* The init takes no orders of the command, and no process 1 can be killed from inside. */
+static void test_the_init_cannot_be_made_to_end(Sandbox *s)
+{
+    assert_prints(s,
+                  "for n in 1 2 3 6 9 10 11 13 14 15 17 19 31 64; do kill -$n 1; done; "
+                  "echo still here; cat /proc/1/comm",
+                  "still here\nkiln-init\n");
+}
+
 /* Over and over, since the kill may cross the news of the end on its way. */
 static void test_killing_an_ended_step_is_no_error(Sandbox *s)
 {
@@ -280,6 +320,9 @@ int main(int argc, char **argv)
     add_builder_test("signal", EVERYWHERE, test_signals_reach_the_command);
     add_builder_test("background", EVERYWHERE, test_background_processes_end_with_the_command);
     add_builder_test("child-signal", 1u << SINGLE_ID, test_child_killed_by_a_signal);
+    add_builder_test("own-signal", EVERYWHERE, test_a_signal_of_its_own_ends_the_command);
+    add_builder_test("orphans", EVERYWHERE, test_orphans_are_reaped);
+    add_builder_test("init-stays", EVERYWHERE, test_the_init_cannot_be_made_to_end);
     add_builder_test("kill-ended", 1u << SINGLE_ID, test_killing_an_ended_step_is_no_error);
     add_builder_test("kill-waited-for", 1u << SINGLE_ID, test_killing_while_another_waits);
     add_builder_test("builder-dies", EVERYWHERE, test_death_of_the_builder);

@@ -42,6 +42,27 @@ static void test_no_power_over_mounts(Sandbox *s)
     g_assert_cmpint(renamed.result.exit_code, !=, 0);
 }
 
+/* Also with all capabilities that a command can get. What is asked for is there: of itself it gets all. */
+static void test_the_init_is_out_of_reach(Sandbox *s)
+{
+    const char *argv[] = {
+        "sh", "-c",
+        "for p in self 1; do echo $p; for f in mem environ maps auxv; do (: </proc/$p/$f) 2>/dev/null && "
+        "echo $f; done; for f in fd fdinfo root/ cwd/ exe ns/user; do ls -L /proc/$p/$f >/dev/null "
+        "2>&1 && echo $f; done; done; true",
+        NULL};
+
+    for (int insecure = 0; insecure <= 1; insecure++) {
+        struct kilnrun_spec spec = sandbox_spec(s, argv);
+
+        spec.insecure = insecure;
+        g_auto(Outcome) o = run_spec(s, &spec);
+        assert_ran(&o);
+        g_assert_cmpstr(o.output, ==,
+                        "self\nmem\nenviron\nmaps\nauxv\nfd\nfdinfo\nroot/\ncwd/\nexe\nns/user\n1\n");
+    }
+}
+
 /* Also where the command is the host's root. */
 static void test_device_nodes_are_not_the_hosts(Sandbox *s)
 {
@@ -210,6 +231,7 @@ int main(int argc, char **argv)
     add_builder_test("capabilities", EVERYWHERE, test_capabilities_are_dockers);
     add_builder_test("seccomp-mode", EVERYWHERE, test_filter_is_on_without_no_new_privs);
     add_builder_test("mounts-refused", EVERYWHERE, test_no_power_over_mounts);
+    add_builder_test("init", EVERYWHERE, test_the_init_is_out_of_reach);
     add_builder_test("device-nodes", EVERYWHERE, test_device_nodes_are_not_the_hosts);
     add_builder_test("chown", MANY_IDS, test_root_can_do_what_a_package_manager_does);
     add_builder_test("ids", MANY_IDS, test_ids);
