@@ -89,14 +89,15 @@ void kilnrun_stop(struct kilnrun *k)
 }
 
 /* sockets[0] stays here, sockets[1] goes to the launcher. */
-static int send_step(struct kilnrun *k, int memory, const struct spec_fds *fds,
-                     const int sockets[2])
+static int send_step(struct kilnrun *k, const struct kilnrun_limits *limits, int memory,
+                     const struct spec_fds *fds, const int sockets[2])
 {
     const int first[2] = {memory, sockets[1]};
+    const struct wire_step step = {.timeout = limits->timeout};
     int rc;
 
     pthread_mutex_lock(&k->lock);
-    rc = wire_send(k->control, WIRE_STEP, (int)fds->n, NULL, 0, first, 2);
+    rc = wire_send(k->control, WIRE_STEP, (int)fds->n, &step, sizeof step, first, 2);
     for (size_t done = 0; rc == 0 && done < fds->n;) {
         size_t n = fds->n - done < WIRE_MAX_FDS ? fds->n - done : WIRE_MAX_FDS;
         rc = wire_send(sockets[0], WIRE_FDS, 0, NULL, 0, fds->fds + done, n);
@@ -120,7 +121,7 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
     if (rc == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         rc = -errno;
     else if (rc == 0) {
-        rc = send_step(k, memory, &fds, sockets);
+        rc = send_step(k, &spec->limits, memory, &fds, sockets);
         close(sockets[1]);
         if (rc < 0)
             close(sockets[0]);
@@ -211,6 +212,9 @@ static int take_message(struct kilnrun_step *s, struct wire_message *m,
         if (size != sizeof result->failure)
             return -EPROTO;
         memcpy(&result->failure, m->body, size);
+        return 0;
+    case WIRE_TIMEOUT:
+        result->timed_out = true;
         return 0;
     case WIRE_SIGNALED:
         result->signal = m->value;

@@ -79,6 +79,23 @@ struct kilnrun_bind {   /* a mount for this step */
     gid_t gid;
 };
 
+struct kilnrun_rlimit {
+    int resource; /* RLIMIT_… */
+    uint64_t soft, hard;
+};
+
+/* What the command may use; all zero: nothing is limited but by what the builder inherited. */
+struct kilnrun_limits {
+    uint64_t shm_size;     /* bytes of /dev/shm; 0: 64 MiB, as Docker */
+    uint64_t timeout;      /* milliseconds until it is killed; 0: never */
+    const int *cgroup_fds; /* cgroup.procs of the cgroups to enter, open for writing */
+    size_t n_cgroups;
+    const struct kilnrun_rlimit *rlimits;
+    size_t n_rlimits;
+    const unsigned *cpus; /* the CPUs it may run on; none: all */
+    size_t n_cpus;
+};
+
 struct kilnrun_spec {
     /* The rootfs. Its stub has empty proc, sys, dev, etc/hosts …, so that these mount points need
      * not be created in the upper directory. */
@@ -108,6 +125,7 @@ struct kilnrun_spec {
     bool insecure;   /* as little sandbox as the builder's own powers allow: no seccomp filter, all
                         capabilities of the nested user namespace and a mount namespace that they
                         reach, nothing of /proc and /sys masked or read-only */
+    struct kilnrun_limits limits;
 };
 
 /* What failed: `stage` names the operation ("overlay", "proc", "pivot_root", "user", "cwd", "exec",
@@ -122,6 +140,7 @@ struct kilnrun_result {
     bool started;  /* the command was executed; otherwise see failure (none: killed before) */
     int exit_code; /* of the command; 128 + n when signal n killed it; -1 if it failed to start */
     int signal;    /* that signal, or 0 */
+    bool timed_out; /* it was killed when limits.timeout was over */
     struct kilnrun_failure failure;
     char **stubs; /* paths that had to be created as mount points in the upper directory (relative
                      to the root), NULL-terminated; freed by kilnrun_result_clear() */

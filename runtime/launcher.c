@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -15,12 +17,14 @@
 #include "userns.h"
 #include "wire.h"
 
-#define STEP_NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+/* The cgroup namespace comes later, when the step is where it belongs. */
+#define STEP_NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
 struct running {
     int socket; /* to the builder's struct kilnrun_step */
     int pidfd;
     pid_t pid; /* a child of ours until it is waited for, so it is nobody else's */
+    uint64_t deadline; /* when it is killed, as now() counts; 0: never */
 };
 
 struct launcher {
@@ -56,6 +60,15 @@ static void reset_process(int *control)
         _exit(1);
     if (chdir("/") < 0)
         _exit(1);
+}
+
+/* Milliseconds of a clock that only goes forward. */
+static uint64_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 static void close_fds(const struct spec_fds *fds)
@@ -129,7 +142,8 @@ static void report_unstarted(int socket, const struct kilnrun_failure *failure)
     close(socket);
 }
 
-static void start_step(struct launcher *l, size_t n_fds, int spec_fd, int socket)
+static void start_step(struct launcher *l, size_t n_fds, const struct wire_step *step, int spec_fd,
+                       int socket)
 {
     struct step_setup setup = {.options = &l->options, .spec_fd = spec_fd, .socket = socket};
     struct kilnrun_failure failure = {0};
@@ -143,20 +157,26 @@ static void start_step(struct launcher *l, size_t n_fds, int spec_fd, int socket
     if (pid < 0)
         report_unstarted(socket, &failure);
     else
-        l->steps[l->n++] = (struct running){.socket = socket, .pidfd = pidfd, .pid = pid};
+        l->steps[l->n++] =
+            (struct running){.socket = socket,
+                             .pidfd = pidfd,
+                             .pid = pid,
+                             .deadline = step->timeout > 0 ? now() + step->timeout : 0};
 }
 
 /* The end of the builder is the end of the launcher. */
 static void hear_builder(struct launcher *l)
 {
+    struct wire_step step;
     size_t size, n = 2;
     int fds[2];
 
     if (wire_receive(l->control, &l->message, &size, fds, &n) < 0)
         _exit(0);
-    if (l->message.type != WIRE_STEP || n != 2 || l->message.value < 0)
+    if (l->message.type != WIRE_STEP || n != 2 || l->message.value < 0 || size != sizeof step)
         _exit(1);
-    start_step(l, (size_t)l->message.value, fds[0], fds[1]);
+    memcpy(&step, l->message.body, sizeof step);
+    start_step(l, (size_t)l->message.value, &step, fds[0], fds[1]);
 }
 
 static void kill_step(const struct running *step, int signal)
@@ -177,6 +197,36 @@ static void hear_owner(struct launcher *l, struct running *step)
     } else if (l->message.type == WIRE_KILL) {
         kill_step(step, l->message.value);
     }
+}
+
+static void end_overdue(struct launcher *l)
+{
+    uint64_t time = now();
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct running *step = &l->steps[i];
+
+        if (step->deadline == 0 || step->deadline > time)
+            continue;
+        step->deadline = 0;
+        if (step->socket >= 0)
+            wire_send(step->socket, WIRE_TIMEOUT, 0, NULL, 0, NULL, 0);
+        kill_step(step, SIGKILL);
+    }
+}
+
+/* For poll(2): until the next deadline; -1: there is none. */
+static int time_left(const struct launcher *l)
+{
+    uint64_t first = 0, time;
+
+    for (size_t i = 0; i < l->n; i++)
+        if (l->steps[i].deadline > 0 && (first == 0 || l->steps[i].deadline < first))
+            first = l->steps[i].deadline;
+    if (first == 0)
+        return -1;
+    time = now();
+    return first <= time ? 0 : first - time > INT_MAX ? INT_MAX : (int)(first - time);
 }
 
 /* Process 1 of a pid namespace becomes waitable when all others in it are gone, and with them the
@@ -210,7 +260,7 @@ static void turn(struct launcher *l)
         polls[1 + 2 * i] = (struct pollfd){.fd = l->steps[i].socket, .events = POLLIN};
         polls[2 + 2 * i] = (struct pollfd){.fd = l->steps[i].pidfd, .events = POLLIN};
     }
-    if (poll(polls, 1 + 2 * n, -1) < 0 && errno != EINTR)
+    if (poll(polls, 1 + 2 * n, time_left(l)) < 0 && errno != EINTR)
         _exit(1);
     for (size_t i = n; i-- > 0;) { /* backwards: the last one fills the gap of an ended one */
         if (polls[1 + 2 * i].revents)
@@ -218,6 +268,7 @@ static void turn(struct launcher *l)
         if (polls[2 + 2 * i].revents && reap_step(&l->steps[i]))
             l->steps[i] = l->steps[--l->n];
     }
+    end_overdue(l);
     if (polls[0].revents)
         hear_builder(l);
     free(polls);

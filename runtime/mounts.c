@@ -26,6 +26,7 @@ static const char *const dev_links[][2] = {{"fd", "/proc/self/fd"},
                                            {"stderr", "/proc/self/fd/2"},
                                            {"ptmx", "pts/ptmx"}};
 
+#define DEFAULT_SHM (64ULL << 20)
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 struct option {
@@ -173,8 +174,12 @@ static int fill_dev(struct mounts *m)
 {
     /* gid 5, tty, may not be in the id map. */
     static const struct option pts[] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
-    static const struct option shm[] = {{"mode", "1777"}, {"size", "64m"}};
+    char bytes[32];
+    const struct option shm[] = {{"mode", "1777"}, {"size", bytes}};
     int rc;
+
+    snprintf(bytes, sizeof bytes, "%llu",
+             (unsigned long long)(m->shm_size > 0 ? m->shm_size : DEFAULT_SHM));
 
     for (size_t i = 0; i < COUNT(dev_nodes); i++)
         if ((rc = add_node(m, dev_nodes[i])) < 0)

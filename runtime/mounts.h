@@ -8,6 +8,7 @@
 struct mounts {
     int root; /* the overlay's root directory */
     bool single_id;
+    uint64_t shm_size; /* bytes; 0: 64 MiB */
     struct rootfs_stubs stubs;
     struct kilnrun_failure *failure;
     int proc, sys, dev; /* roots of the mounts of these names */
@@ -20,7 +21,7 @@ int mounts_proc(struct mounts *m);
 /* The host's /sys, read-only, without firmware, power meters and the cgroup tree. writable: as far
  * as the host's mount and the command's ids allow. */
 int mounts_sys(struct mounts *m, bool writable);
-/* A tmpfs with the usual device nodes of the host, pts, shm (64 MB) and mqueue. */
+/* A tmpfs with the usual device nodes of the host, pts, shm and mqueue. */
 int mounts_dev(struct mounts *m);
 /* The masks of proc and sys; needs dev/null, so comes after mounts_dev(). */
 int mounts_masks(struct mounts *m);

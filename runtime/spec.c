@@ -65,6 +65,12 @@ static void put_number(struct writer *w, size_t number)
     put(w, &n, sizeof n);
 }
 
+static void put_long(struct writer *w, uint64_t number)
+{
+    put_number(w, (uint32_t)(number >> 32));
+    put_number(w, (uint32_t)number);
+}
+
 static void put_string(struct writer *w, const char *s)
 {
     put(w, s, strlen(s) + 1);
@@ -124,8 +130,7 @@ static void put_bind(struct writer *w, const struct kilnrun_bind *b, struct spec
     put_number(w, b->kind);
     put_number(w, b->readonly);
     put_string(w, b->target);
-    put_number(w, (uint32_t)(b->size >> 32));
-    put_number(w, (uint32_t)b->size);
+    put_long(w, b->size);
     put_number(w, b->mode);
     put_number(w, b->uid);
     put_number(w, b->gid);
@@ -135,6 +140,24 @@ static void put_bind(struct writer *w, const struct kilnrun_bind *b, struct spec
         put_string(w, b->path);
         put_layers(w, &b->layers, out);
     }
+}
+
+/* The timeout, which is the launcher's business, does not go this way. */
+static void put_limits(struct writer *w, const struct kilnrun_limits *l, struct spec_fds *out)
+{
+    put_long(w, l->shm_size);
+    put_number(w, l->n_cgroups);
+    for (size_t i = 0; i < l->n_cgroups; i++)
+        out->fds[out->n++] = l->cgroup_fds[i];
+    put_number(w, l->n_rlimits);
+    for (size_t i = 0; i < l->n_rlimits; i++) {
+        put_number(w, (uint32_t)l->rlimits[i].resource);
+        put_long(w, l->rlimits[i].soft);
+        put_long(w, l->rlimits[i].hard);
+    }
+    put_number(w, l->n_cpus);
+    for (size_t i = 0; i < l->n_cpus; i++)
+        put_number(w, l->cpus[i]);
 }
 
 static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec_fds *out)
@@ -163,12 +186,13 @@ static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec
     put_number(w, s->n_binds);
     for (size_t i = 0; i < s->n_binds; i++)
         put_bind(w, &s->binds[i], out);
+    put_limits(w, &s->limits, out);
 }
 
 /* As many fds as a spec can have. */
 static size_t count_fds(const struct kilnrun_spec *s)
 {
-    size_t n = s->root.n_lowers + 2 * (size_t)N_SINGLES;
+    size_t n = s->root.n_lowers + 2 * (size_t)N_SINGLES + s->limits.n_cgroups;
 
     for (size_t i = 0; i < s->n_binds; i++)
         n += s->binds[i].kind == KILNRUN_LAYERS ? s->binds[i].layers.n_lowers + N_SINGLES : 1;
@@ -262,6 +286,13 @@ static uint32_t get_number(struct reader *r)
     r->bytes += sizeof n;
     r->left -= sizeof n;
     return n;
+}
+
+static uint64_t get_long(struct reader *r)
+{
+    uint64_t high = get_number(r);
+
+    return high << 32 | get_number(r);
 }
 
 static const char *get_string(struct reader *r)
@@ -368,8 +399,7 @@ static void get_bind(struct reader *r, struct kilnrun_bind *b)
     b->kind = (enum kilnrun_bind_kind)get_number(r);
     b->readonly = get_number(r) != 0;
     b->target = get_string(r);
-    b->size = (uint64_t)get_number(r) << 32;
-    b->size |= get_number(r);
+    b->size = get_long(r);
     b->mode = get_number(r);
     b->uid = get_number(r);
     b->gid = get_number(r);
@@ -378,6 +408,30 @@ static void get_bind(struct reader *r, struct kilnrun_bind *b)
         b->path = get_string(r);
         get_layers(r, &b->layers);
     }
+}
+
+static void get_limits(struct reader *r, struct kilnrun_limits *l)
+{
+    struct kilnrun_rlimit *rlimits;
+    unsigned *cpus;
+    int *cgroups;
+
+    l->shm_size = get_long(r);
+    l->n_cgroups = get_number(r);
+    l->cgroup_fds = cgroups = get_array(r, l->n_cgroups, sizeof *cgroups);
+    for (size_t i = 0; !r->failed && i < l->n_cgroups; i++)
+        cgroups[i] = get_fd(r);
+    l->n_rlimits = get_number(r);
+    l->rlimits = rlimits = get_array(r, l->n_rlimits, sizeof *rlimits);
+    for (size_t i = 0; !r->failed && i < l->n_rlimits; i++) {
+        rlimits[i].resource = (int)get_number(r);
+        rlimits[i].soft = get_long(r);
+        rlimits[i].hard = get_long(r);
+    }
+    l->n_cpus = get_number(r);
+    l->cpus = cpus = get_array(r, l->n_cpus, sizeof *cpus);
+    for (size_t i = 0; !r->failed && i < l->n_cpus; i++)
+        cpus[i] = get_number(r);
 }
 
 static void get_spec(struct reader *r, struct kilnrun_spec *s)
@@ -413,6 +467,7 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
     s->binds = binds = get_array(r, s->n_binds, sizeof *binds);
     for (size_t i = 0; !r->failed && i < s->n_binds; i++)
         get_bind(r, &binds[i]);
+    get_limits(r, &s->limits);
 }
 
 int spec_map(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec, void **bytes,

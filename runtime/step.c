@@ -28,6 +28,7 @@
 #include "caps.h"
 #include "close.h"
 #include "init.h"
+#include "limits.h"
 #include "mounts.h"
 #include "overlay.h"
 #include "seccomp.h"
@@ -58,6 +59,8 @@ static const struct {
 static int read_spec(struct step *s)
 {
     int rc = spec_map(s->setup->spec_fd, &s->setup->fds, &s->spec, &s->spec_bytes, &s->spec_size);
+
+    s->mounts.shm_size = s->spec.limits.shm_size;
 
     return rc < 0 ? failure_set(&s->failure, rc, "spec", "read the specification") : 0;
 }
@@ -92,10 +95,16 @@ static int take_sources(struct step *s)
     return binds_take(&s->binds);
 }
 
-/* A mount namespace of the step's own, from which nothing propagates back. */
+static int join_cgroups(struct step *s)
+{
+    return limits_join_cgroups(&s->spec.limits, &s->failure);
+}
+
+/* A mount namespace of the step's own, from which nothing propagates back; and a cgroup namespace
+ * whose root is the cgroup that it is in by now. */
 static int leave_mount_namespace(struct step *s)
 {
-    if (unshare(CLONE_NEWNS) < 0)
+    if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
         return failure_set(&s->failure, -errno, "mount namespace", "unshare");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return failure_set(&s->failure, -errno, "mount namespace", "make all mounts private");
@@ -138,6 +147,11 @@ static int report_stubs(struct step *s)
     if (stubs->size > 0)
         rc = wire_send(s->socket, WIRE_STUBS, 0, stubs->bytes, stubs->size, NULL, 0);
     return rc < 0 ? failure_set(&s->failure, rc, "report", "list the mount points made") : 0;
+}
+
+static int raise_limits(struct step *s)
+{
+    return limits_raise(&s->spec.limits, &s->failure);
 }
 
 static int set_hostname(struct step *s)
@@ -276,6 +290,11 @@ static int set_groups(struct step *s)
     return 0;
 }
 
+static int apply_limits(struct step *s)
+{
+    return limits_apply(&s->spec.limits, &s->failure);
+}
+
 static int install_filter(struct step *s)
 {
     bool wanted = !s->spec.insecure && !s->spec.unconfined;
@@ -375,7 +394,7 @@ static void become_command(void *step)
     struct step *s = step;
     int rc;
 
-    if ((rc = enter_session(s)) == 0 && (rc = set_groups(s)) == 0 &&
+    if ((rc = enter_session(s)) == 0 && (rc = apply_limits(s)) == 0 && (rc = set_groups(s)) == 0 &&
         (rc = install_filter(s)) == 0 && (rc = drop_privileges(s)) == 0)
         execute(s);
     give_up(s);
@@ -401,7 +420,7 @@ static void prepare_and_execute(struct step *s)
 
     if ((rc = read_spec(s)) < 0 || (rc = reset_process(s)) < 0 ||
         /* with the builder's mounts */
-        (rc = take_sources(s)) < 0 || (rc = leave_mount_namespace(s)) < 0 ||
+        (rc = take_sources(s)) < 0 || (rc = join_cgroups(s)) < 0 || (rc = leave_mount_namespace(s)) < 0 ||
         /* with mounts of our own, and the power to make more */
         (rc = binds_make(&s->binds)) < 0 ||    /* what RUN --mount shows */
         (rc = mount_root(s)) < 0 ||            /* overlay */
@@ -412,6 +431,7 @@ static void prepare_and_execute(struct step *s)
         (rc = mount_files_and_binds(s)) < 0 || /* /etc/resolv.conf … */
         (rc = report_stubs(s)) < 0 ||          /* what had to be made for these */
         (rc = set_hostname(s)) < 0 ||          /* uts namespace */
+        (rc = raise_limits(s)) < 0 ||          /* hard limits, if asked for more */
         (rc = enter_root(s)) < 0 ||            /* pivot_root, unmount the host */
         (rc = enter_user_namespace(s)) < 0 ||  /* no mounts any more */
         (rc = leave_network(s)) < 0 ||         /* network namespace, if asked for */

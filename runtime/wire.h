@@ -4,21 +4,27 @@
  * launcher's end of a socket of the step's own, and says how many more fds follow on that one in
  * WIRE_FDS messages. On the step's socket the builder then says WIRE_KILL; it hears, in this order,
  * WIRE_STUBS (if any), WIRE_STARTED, WIRE_FAILURE (alone, or instead of what should have followed),
- * WIRE_SIGNALED (if so) and always WIRE_EXIT at last. When it closes its end, the command is killed. */
+ * WIRE_TIMEOUT and WIRE_SIGNALED (if so) and always WIRE_EXIT at last. When it closes its end, the command is killed. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 enum wire_type {
-    WIRE_STEP = 1, /* value: how many fds follow; with two fds */
+    WIRE_STEP = 1, /* value: how many fds follow; body: struct wire_step; with two fds */
     WIRE_FDS,      /* with up to WIRE_MAX_FDS fds */
     WIRE_KILL,     /* value: the signal */
     WIRE_STUBS,    /* body: NUL-terminated paths */
     WIRE_STARTED,
     WIRE_FAILURE, /* body: struct kilnrun_failure */
+    WIRE_TIMEOUT,  /* it is killed, its time is over */
     WIRE_SIGNALED, /* value: the signal that ended the command */
     WIRE_EXIT,    /* value: the exit code, or 256 + the signal, or -1 if no process was made */
+};
+
+/* What the launcher itself needs to know of a step. */
+struct wire_step {
+    uint64_t timeout; /* milliseconds; 0: none */
 };
 
 #define WIRE_MAX_FDS 250          /* the kernel's limit is 253 (SCM_MAX_FD) */

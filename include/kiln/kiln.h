@@ -29,6 +29,9 @@
  *            GIT_AUTH_TOKEN and GIT_AUTH_HEADER also log in to git repositories by https),
  *            ssh[] "ID" (the agent of SSH_AUTH_SOCK), "ID=SOCKET" or "ID=KEY[,KEY…]" (an ssh-agent is
  *            started for them; repositories by ssh are fetched with the keys of "default" alone),
+ *            limits[] "NAME=VALUE" of each RUN as the flags --NAME VALUE of kiln-build(1) (memory, memory-swap,
+ *            cpus, cpu-period, cpu-quota, cpu-shares, cpuset-cpus, cpuset-mems, pids-limit, cgroup-parent,
+ *            shm-size, ulimit, step-timeout), timeout (milliseconds, for all),
  *            network "default"|"none"|"host" of RUN, allow[] "network.host", "security.insecure",
  *            seccomp "builtin" (default), "unconfined" or the path of a profile in Docker's form, no_new_privs flag
  *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}

@@ -2,6 +2,7 @@
  * needs are done. A step first makes its key, then either finds its record or is executed. */
 #include "build/engine.h"
 #include "build/etc.h"
+#include "build/step-limits.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -412,6 +413,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
         g_clear_pointer((KilnState **)&step->state, kiln_state_free);
     }
     g_clear_pointer(&e.etc, kiln_etc_free);
+    g_clear_pointer(&e.limits, kiln_build_limits_free);
     g_free(e.waiting_for);
     g_hash_table_unref(e.outcomes);
     g_cond_clear(&e.changed);

@@ -16,6 +16,7 @@ void kiln_command_clear(KilnCommand *c)
     g_clear_pointer(&c->lower_names, g_ptr_array_unref);
     g_clear_pointer(&c->env, g_ptr_array_unref);
     g_clear_pointer(&c->mounts, kiln_step_mounts_free);
+    g_clear_pointer(&c->limits, kiln_step_limits_free);
     kiln_user_clear(&c->user);
 }
 
@@ -117,7 +118,8 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     if (workfd < 0 || !add_lowers(e, step, c, error))
         return false;
     c->mounts = kiln_step_mounts_new(e, step, work, error);
-    if (!c->mounts)
+    c->limits = c->mounts ? kiln_step_limits_new(e, &c->spec.limits, error) : NULL;
+    if (!c->limits)
         return false;
     add_env(step, c);
     c->spec.root.upper_fd = upperfd;

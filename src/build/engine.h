@@ -15,10 +15,12 @@ typedef struct {
 } KilnState;
 
 typedef struct KilnEtc KilnEtc; /* etc.h */
+typedef struct KilnBuildLimits KilnBuildLimits; /* step-limits.h */
 
 typedef struct {
     const KilnBuildOptions *options;
     KilnEtc *etc; /* made for the first RUN */
+    KilnBuildLimits *limits; /* likewise, if RUNs are limited */
     KilnStatIndex *index; /* of the context */
     char *index_name;
 

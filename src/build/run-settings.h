@@ -2,6 +2,8 @@
  * configuration. Read from the request by builder/run-settings.c; shared by all operations that run commands. */
 #pragma once
 
+#include "limits/limits.h"
+
 #include <glib.h>
 #include <stdbool.h>
 
@@ -13,6 +15,7 @@ typedef struct {
     KilnSecretFunc secret; /* for type=secret; NULL: there are none */
     void *secret_data;
     GHashTable *agents; /* for type=ssh: ids of --ssh → paths of agents' sockets; NULL: there are none */
+    KilnLimits limits;
     /* --security-opt; in the keys of steps */
     GBytes *filter; /* the seccomp filter, an array of struct sock_filter; NULL: Docker's default one */
     bool unconfined, no_new_privs;

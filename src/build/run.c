@@ -68,15 +68,18 @@ static bool refused_by_host(KilnEngine *e, const char *command, const struct kil
     return why != NULL;
 }
 
-static bool check_result(KilnEngine *e, const KilnStep *step, const struct kilnrun_result *result,
-                         GError **error)
+static bool check_result(KilnEngine *e, const KilnStep *step, const KilnStepLimits *limits,
+                         const struct kilnrun_result *result, GError **error)
 {
     if (result->started && result->exit_code == 0)
         return true;
     g_autofree char *command = g_strjoinv(" ", step->argv);
+    g_autofree char *verdict = kiln_step_limits_verdict(e, limits, result);
     if (!result->started && refused_by_host(e, command, &result->failure, error))
         return false;
-    if (!result->started && strcmp(result->failure.stage, "exec") == 0)
+    if (verdict)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "process \"%s\" was %s", command, verdict);
+    else if (!result->started && strcmp(result->failure.stage, "exec") == 0)
         g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
                     "cannot execute \"%s\": %s: %s (exit code: 127)", command, result->failure.detail,
                     g_strerror(-result->failure.error));
@@ -109,12 +112,13 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     KilnManifest *manifest = NULL;
     g_autoptr(GError) canceled = NULL;
     bool ok = kiln_command_fill(e, step, below, work, upperfd, &command, error) &&
-              kiln_command_run(e, &command, task, &result, error);
+              kiln_command_run(e, &command, task, &result, error) &&
+              check_result(e, step, command.limits, &result, error);
     kiln_command_clear(&command);
     if (kiln_cancel_check(e->options->cancel, &canceled)) { /* whatever else went wrong then */
         g_clear_error(error);
         g_propagate_error(error, g_steal_pointer(&canceled));
-    } else if (ok && check_result(e, step, &result, error))
+    } else if (ok)
         manifest = kiln_diff_upper(upperfd, below, (const char *const *)result.stubs,
                                    kiln_store_owners(e->options->store), error);
     kilnrun_result_clear(&result);

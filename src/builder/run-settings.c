@@ -1,5 +1,6 @@
 #include "builder/run-settings.h"
 
+#include "builder/limits.h"
 #include "builder/security.h"
 
 #include <string.h>
@@ -22,11 +23,12 @@ bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **er
     out->secret = kiln_secrets_get;
     out->secret_data = op->secrets;
     out->agents = read_agents(op->request);
-    return kiln_security_read(op, out, error);
+    return kiln_request_limits(op->request, &out->limits, error) && kiln_security_read(op, out, error);
 }
 
 void kiln_run_settings_clear(KilnRunSettings *s)
 {
     g_clear_pointer(&s->agents, g_hash_table_unref);
     g_clear_pointer(&s->filter, g_bytes_unref);
+    kiln_limits_clear(&s->limits);
 }

@@ -13,6 +13,7 @@ void kiln_build_flags_init(KilnBuildFlags *f)
         .allow = g_ptr_array_new_with_free_func(g_free),
         .security_opts = g_ptr_array_new_with_free_func(g_free),
     };
+    kiln_limit_flags_init(&f->limits);
 }
 
 void kiln_build_flags_clear(KilnBuildFlags *f)
@@ -25,9 +26,10 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->ssh);
     g_ptr_array_unref(f->allow);
     g_ptr_array_unref(f->security_opts);
+    kiln_limit_flags_clear(&f->limits);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
-                       f->call,    f->network,       f->format};
+                       f->call,    f->network,       f->format,   f->hostname};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -50,21 +52,11 @@ static const KilnFlag docker_flags[] = {
     {0, "attest", KILN_FLAG_UNSUPPORTED},
     {0, "cache-from", KILN_FLAG_UNSUPPORTED},
     {0, "cache-to", KILN_FLAG_UNSUPPORTED},
-    {0, "cgroup-parent", KILN_FLAG_UNSUPPORTED},
-    {0, "cpu-period", KILN_FLAG_UNSUPPORTED},
-    {0, "cpu-quota", KILN_FLAG_UNSUPPORTED},
-    {'c', "cpu-shares", KILN_FLAG_UNSUPPORTED},
-    {0, "cpuset-cpus", KILN_FLAG_UNSUPPORTED},
-    {0, "cpuset-mems", KILN_FLAG_UNSUPPORTED},
-    {'m', "memory", KILN_FLAG_UNSUPPORTED},
-    {0, "memory-swap", KILN_FLAG_UNSUPPORTED},
     {0, "no-cache-filter", KILN_FLAG_UNSUPPORTED},
     {0, "policy", KILN_FLAG_UNSUPPORTED},
     {0, "push", KILN_FLAG_UNSUPPORTED},
-    {0, "shm-size", KILN_FLAG_UNSUPPORTED},
     {0, "squash", KILN_FLAG_UNSUPPORTED},
     {0, "stream", KILN_FLAG_UNSUPPORTED},
-    {0, "ulimit", KILN_FLAG_UNSUPPORTED},
 };
 
 bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *more, guint n_more,
@@ -94,6 +86,7 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
          "Allow RUN network.host or security.insecure"},
         {0, "security-opt", KILN_FLAG_LIST, &f->security_opts, "OPTION",
          "seccomp=FILE|unconfined|builtin, no-new-privileges"},
+        {0, "hostname", KILN_FLAG_STRING, &f->hostname, "NAME", "Name of the host that RUN sees"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},
@@ -109,6 +102,7 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(KilnFlag));
     g_array_append_vals(all, more, n_more);
     g_array_append_vals(all, own, G_N_ELEMENTS(own));
+    kiln_limit_flags_append(&f->limits, all);
     g_array_append_vals(all, docker_flags, G_N_ELEMENTS(docker_flags));
     return kiln_call_parse(call, (const KilnFlag *)(void *)all->data, all->len, error);
 }

@@ -1,4 +1,5 @@
-/* What a build gives its RUNs, and what it fetches: --secret, --ssh, --network and --allow. */
+/* What a build gives its RUNs, and what it fetches: --secret, --ssh, --network,
+ * --allow, --hostname and limits. */
 #include "cli/build.h"
 
 #include "cli/output.h"
@@ -159,6 +160,11 @@ bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **er
             return false;
         }
     }
+    if (f->hostname) { /* BuildKit's way to say so; the builder checks it */
+        g_autofree char *argument = g_strconcat("BUILDKIT_SANDBOX_HOSTNAME=", f->hostname, NULL);
+        kiln_request_add(r, "build_args", argument);
+    }
     return kiln_build_add_security(r, f->security_opts, error) &&
-           (!f->network || add_network(r, f->network, error));
+           (!f->network || add_network(r, f->network, error)) &&
+           kiln_limit_flags_add(r, &f->limits, error);
 }

@@ -1,14 +1,16 @@
 /* What `kiln build`'s command line asks for, as a request. */
 #pragma once
 
+#include "cli/build-limits.h"
 #include "cli/command.h"
 
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
-        *call, *network;
+        *call, *network, *hostname;
     char *format; /* of `kiln check` */
     GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *security_opts;
+    KilnLimitFlags limits;
     bool no_cache, quiet, check;
 } KilnBuildFlags;
 
@@ -28,7 +30,7 @@ int kiln_build_check(KilnCall *call, KilnBuildFlags *f, bool json, GError **erro
 /* --call=METHOD[,format=text|json] of something else than a build: prints what it gives. *handled: whether it was
  * that. Returns the exit code. */
 int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error);
-/* --secret, --ssh, --network and --allow as the request has them. */
+/* --secret, --ssh, --network, --allow, --hostname and limits as the request has them. */
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error);
 /* --security-opt as the request has it. */
 bool kiln_build_add_security(KilnRequest *r, const GPtrArray *options, GError **error);

@@ -29,6 +29,9 @@ struct KilnSession {
     int wait_status;
     int signal_pipe[2]; /* kiln_session_cancel() writes a byte */
     unsigned cancels;
+    gint64 timeout;  /* microseconds that all may take; 0: no limit */
+    gint64 deadline; /* monotonic */
+    bool timed_out;
     char *remote_program;
     GPtrArray *remotes;  /* KilnRemoteProcess * */
     GPtrArray *secrets;  /* char *: of the request */
@@ -177,6 +180,9 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
         return NULL;
     }
     KilnSession *s = session_new();
+    const char *timeout = kiln_request_get(r, "timeout");
+    s->timeout = timeout ? (gint64)MIN(g_ascii_strtoull(timeout, NULL, 10), G_MAXINT32) * 1000 : 0;
+    s->deadline = g_get_monotonic_time() + s->timeout;
     s->remote_program = kiln_program_find(libexec, "kiln-remote");
     if (prepare_credentials(s, r, request, error) && connect_builder(s, r, program, error)) {
         kiln_wire_send(s->wire, request); /* if it is gone already, the end of the wire says so */
@@ -208,6 +214,15 @@ static void take_message(KilnSession *s, json_object *message)
     }
 }
 
+/* A builder that was asked to end because the time was over says that it was interrupted. */
+static void tell_timeout(KilnSession *s)
+{
+    g_free(s->text);
+    s->text = g_strdup_printf("the build was stopped after %g s (--timeout)",
+                              (double)s->timeout / G_USEC_PER_SEC);
+    s->event = (KilnEvent){.type = KILN_EVENT_ERROR, .text = s->text, .exit_code = 1};
+}
+
 /* The next event of the builder to s->event, if one is here. */
 static bool take_event(KilnSession *s)
 {
@@ -220,6 +235,10 @@ static bool take_event(KilnSession *s)
         if (kiln_event_from_json(json, &s->event)) {
             json_object_put(s->json);
             s->json = json;
+            if (s->timed_out && s->event.type == KILN_EVENT_ERROR &&
+                s->event.exit_code == EXIT_INTERRUPTED) {
+                tell_timeout(s);
+            }
             return true;
         }
         take_message(s, json);
@@ -238,21 +257,49 @@ static void send_cancel(KilnSession *s)
     json_object_put(message);
 }
 
-/* Passes the wishes to end on. A builder that two of them have not ended is killed by the third. */
+/* A builder that two of them have not ended is killed by the third. */
+static void ask_to_end(KilnSession *s)
+{
+    s->cancels++;
+    send_cancel(s);
+    for (guint k = 0; k < s->remotes->len; k++) {
+        kiln_remote_process_stop(g_ptr_array_index(s->remotes, k));
+    }
+    if (s->cancels > 2 && s->builder) {
+        kill(s->builder, SIGKILL);
+    }
+}
+
+/* Passes the wishes to end on. */
 static void take_cancels(KilnSession *s)
 {
     char bytes[16];
     ssize_t n = read(s->signal_pipe[0], bytes, sizeof bytes);
     for (ssize_t i = 0; i < n; i++) {
-        s->cancels++;
-        send_cancel(s);
-        for (guint k = 0; k < s->remotes->len; k++) {
-            kiln_remote_process_stop(g_ptr_array_index(s->remotes, k));
-        }
-        if (s->cancels > 2 && s->builder) {
-            kill(s->builder, SIGKILL);
-        }
+        ask_to_end(s);
     }
+}
+
+/* For poll(2): `timeout`, or less if the operation's own time is over before. */
+static int time_to_wait(const KilnSession *s, int timeout)
+{
+    if (s->timeout == 0 || s->timed_out || s->cancels > 0) {
+        return timeout;
+    }
+    gint64 left = (MAX(s->deadline - g_get_monotonic_time(), 0) + 999) / 1000;
+    return (int)MIN(left, timeout < 0 ? G_MAXINT : timeout);
+}
+
+/* Whether the operation's time has run out just now; then it is ended as by Ctrl-C. */
+static bool take_timeout(KilnSession *s)
+{
+    if (s->timeout == 0 || s->timed_out || s->cancels > 0 ||
+        g_get_monotonic_time() < s->deadline) {
+        return false;
+    }
+    s->timed_out = true;
+    ask_to_end(s);
+    return true;
 }
 
 /* Waits for anything to happen, at most so long (milliseconds; -1: for ever), and deals with it.
@@ -277,7 +324,10 @@ static bool pump(KilnSession *s, int timeout)
     if (!writable) {
         fds[WIRE].events |= POLLOUT;
     }
-    int n = poll(fds, FIXED + remotes, timeout);
+    int n = poll(fds, FIXED + remotes, time_to_wait(s, timeout));
+    if (take_timeout(s)) {
+        return true;
+    }
     if (n <= 0) {
         return n < 0 && errno == EINTR;
     }
@@ -334,6 +384,10 @@ static void died(KilnSession *s)
     shutdown(kiln_wire_fd(s->wire), SHUT_RDWR);
     wait_builder(s);
     int exit_code = 1;
+    if (s->timed_out) {
+        tell_timeout(s);
+        return;
+    }
     g_free(s->text);
     if (s->cancels > 0) {
         s->text = g_strdup("interrupted");

@@ -3,6 +3,7 @@
 
 #include "dockerfile/fields.h"
 #include "dockerfile/suggest.h"
+#include "limits/limits.h"
 #include "plan/plan-private.h"
 
 char **kiln_mount_fields(const char *text)
@@ -107,33 +108,9 @@ static bool set_gid(Reading *r, const char *value)
     return number(value, 10, &r->mount.gid);
 }
 
-/* "64m", "1.5GiB": units of 1024, as docker/go-units' RAMInBytes. */
 static bool set_size(Reading *r, const char *value)
 {
-    char *end;
-    double size = g_ascii_strtod(value, &end);
-    if (end == value || !g_ascii_isdigit(*value))
-        return false;
-    while (*end == ' ')
-        end++;
-    static const char letters[] = "bkmgtp";
-    if (*end) {
-        const char *letter = strchr(letters, g_ascii_tolower(*end));
-        if (!letter)
-            return false;
-        for (long n = letter - letters; n > 0; n--)
-            size *= 1024;
-        end++;
-        if (letter != letters && g_ascii_strcasecmp(end, "b") != 0 &&
-            g_ascii_strcasecmp(end, "ib") != 0 && *end)
-            return false;
-        if (letter == letters && *end)
-            return false;
-    }
-    if (!(size < 9e18))
-        return false;
-    r->mount.size = (guint64)size;
-    return true;
+    return kiln_size_parse(value, &r->mount.size);
 }
 
 static bool set_env(Reading *r, const char *value)

@@ -46,6 +46,10 @@ static const struct kilnrun_bind binds[] = {
     {.target = "/d", .kind = KILNRUN_TMPFS, .size = 5ULL << 32 | 7},
     {.target = "/e", .kind = KILNRUN_SECRET, .source_fd = 36, .mode = 0400, .uid = 7, .gid = 8}};
 
+static const int cgroups[] = {41, 42};
+static const struct kilnrun_rlimit rlimits[] = {{7, 9ULL << 32 | 8, UINT64_MAX}};
+static const unsigned cpus[] = {0, 70};
+
 static const struct kilnrun_spec full = {.root.lower_fds = lowers,
                                          .root.n_lowers = 3,
                                          .root.stub_fd = 14,
@@ -70,7 +74,14 @@ static const struct kilnrun_spec full = {.root.lower_fds = lowers,
                                          .filter = filter,
                                          .filter_size = sizeof filter,
                                          .no_new_privs = true,
-                                         .no_network = true};
+                                         .no_network = true,
+                                         .limits = {.shm_size = 3ULL << 32 | 1,
+                                                    .cgroup_fds = cgroups,
+                                                    .n_cgroups = 2,
+                                                    .rlimits = rlimits,
+                                                    .n_rlimits = 1,
+                                                    .cpus = cpus,
+                                                    .n_cpus = 2}};
 
 static const struct kilnrun_spec by_name = {.root.n_lowers = 3,
                                             .root.stub_fd = 14,
@@ -91,7 +102,7 @@ static void round_trip(void)
     int memory = spec_write(&full, &fds);
 
     g_assert_cmpint(memory, >=, 0);
-    g_assert_cmpuint(fds.n, ==, 16);
+    g_assert_cmpuint(fds.n, ==, 18);
     g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
     g_assert_cmpmem(s.root.lower_fds, s.root.n_lowers * sizeof(int), lowers, sizeof lowers);
     g_assert_cmpstr(s.root.lower_names[3], ==, "0");
@@ -131,6 +142,13 @@ static void round_trip(void)
     g_assert_false(s.unconfined);
     g_assert_true(s.no_new_privs);
     g_assert_cmpmem(s.filter, s.filter_size, filter, sizeof filter);
+    g_assert_cmpuint(s.limits.shm_size, ==, 3ULL << 32 | 1);
+    g_assert_cmpmem(s.limits.cgroup_fds, s.limits.n_cgroups * sizeof(int), cgroups, sizeof cgroups);
+    g_assert_cmpuint(s.limits.n_rlimits, ==, 1);
+    g_assert_cmpint(s.limits.rlimits[0].resource, ==, 7);
+    g_assert_cmpuint(s.limits.rlimits[0].soft, ==, 9ULL << 32 | 8);
+    g_assert_cmpuint(s.limits.rlimits[0].hard, ==, UINT64_MAX);
+    g_assert_cmpmem(s.limits.cpus, s.limits.n_cpus * sizeof(unsigned), cpus, sizeof cpus);
 }
 
 static void truncated(void)
