@@ -149,7 +149,7 @@ GArray *kiln_cgroup_settings(const KilnLimits *l, KilnController c, int version)
     if (c == KILN_CONTROLLER_MEMORY && l->memory)
         add_memory(list, l, version);
     else if (c == KILN_CONTROLLER_PIDS && l->pids)
-        add(list, "pids.max", false, "%" G_GINT64_FORMAT, l->pids);
+        add(list, "pids.max", false, "%" G_GINT64_FORMAT, l->pids + 1); /* the init */
     else if (c == KILN_CONTROLLER_CPU)
         add_cpu(list, l, version);
     else if (c == KILN_CONTROLLER_CPUSET && l->cpuset_cpus)

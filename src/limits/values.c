@@ -10,8 +10,8 @@ bool kiln_size_parse(const char *text, guint64 *bytes)
     static const char letters[] = "bkmgtp";
     char *end;
     double size = g_ascii_strtod(text, &end);
-    if (end == text || !g_ascii_isdigit(*text))
-        return false;
+    if (!g_ascii_isdigit(*text) || end != text + strspn(text, "0123456789."))
+        return false; /* strtod would take hexadecimal numbers and exponents, too */
     while (*end == ' ')
         end++;
     if (*end) {

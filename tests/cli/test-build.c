@@ -356,8 +356,6 @@ static void test_docker_flags(Fixture *f, gconstpointer data)
                                           "--sbom=true",
                                           "--provenance=mode=max",
                                           "--annotation a=b",
-                                          "--ulimit n=1",
-                                          "-m 1g",
                                           "--no-cache-filter a",
                                           "--isolation=hyperv"};
     (void)f;
