@@ -14,11 +14,14 @@ as() { # ROLE COMMAND…
     local env=(env -u XDG_DATA_HOME -u XDG_CONFIG_HOME -u DOCKER_CONFIG -u SOURCE_DATE_EPOCH
         KILN_ROOT="${KILN_ROOT:-$KILN_IT/store-$role}" KILN_LIBEXEC="$KILN_IT/bin"
         ASAN_OPTIONS=detect_leaks=0 PATH="$PATH")
+    # everybody may open it where there is udev
+    local tun=${KILN_TUN:-$KILN_IT/tun}
+    [ ! -e "$tun" ] || env=(unshare --mount sh -c 'mount --bind "$0" /dev/net/tun && exec "$@"' "$tun" "${env[@]}")
     case $role in
     root) "${env[@]}" HOME=/root "$@" ;;
-    stranger) setpriv --reuid 54321 --regid 54321 --clear-groups env -u HOME "${env[@]}" "$@" ;;
-    *) setpriv --reuid "kiln-$role" --regid "kiln-$role" --init-groups "${env[@]}" \
-        HOME="$KILN_IT/home-$role" "$@" ;;
+    stranger) "${env[@]}" setpriv --reuid 54321 --regid 54321 --clear-groups env -u HOME "$@" ;;
+    *) "${env[@]}" HOME="$KILN_IT/home-$role" \
+        setpriv --reuid "kiln-$role" --regid "kiln-$role" --init-groups "$@" ;;
     esac
 }
 

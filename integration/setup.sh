@@ -26,6 +26,7 @@ chmod 755 "$KILN_IT" "$KILN_IT/bin"
 touch /etc/subuid /etc/subgid
 make_user kiln-ranged 1000000
 make_user kiln-single
+[ "$(stat -c %a /dev/net/tun 2>/dev/null)" = 666 ] || [ ! -e /dev/net/tun ] || mknod -m 666 "$KILN_IT/tun" c 10 200
 cp "$build/kiln" "$build/kiln-builder" "$build/kiln-remote" "$build/refuse" "$KILN_IT/bin/"
 for role in ranged single; do
     mkdir -p "$KILN_IT/home-$role"

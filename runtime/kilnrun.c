@@ -2,6 +2,7 @@
 #include "kilnrun.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "launcher.h"
+#include "network.h"
 #include "spec.h"
 #include "sys.h"
 #include "wire.h"
@@ -27,6 +29,12 @@ struct kilnrun_step {
     struct kilnrun *k;
     int socket;
     atomic_uint references; /* that of kilnrun_step_wait(), and others' */
+};
+
+struct kilnrun_network {
+    int socket;
+    int ns; /* -1 before kilnrun_network_wait() */
+    bool has_pasta;
 };
 
 int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out)
@@ -225,6 +233,7 @@ static int take_message(struct kilnrun_step *s, struct wire_message *m,
     case WIRE_STEP:
     case WIRE_FDS:
     case WIRE_KILL:
+    case WIRE_NETWORK:
         break;
     }
     return -EPROTO;
@@ -251,4 +260,73 @@ void kilnrun_result_clear(struct kilnrun_result *result)
         free(*stub);
     free(result->stubs);
     *result = (struct kilnrun_result){0};
+}
+
+int kilnrun_network_start(struct kilnrun *k, const struct kilnrun_network_spec *spec,
+                          struct kilnrun_network **out)
+{
+    struct kilnrun_network *n = calloc(1, sizeof *n);
+    char words[4096];
+    int size = network_pack(spec, words, sizeof words), sockets[2], rc;
+
+    if (!n || size < 0) {
+        free(n);
+        return n ? size : -ENOMEM;
+    }
+    rc = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 ? -errno : 0;
+    if (rc == 0) {
+        pthread_mutex_lock(&k->lock);
+        rc = wire_send(k->control, WIRE_NETWORK, 0, words, (size_t)size, &sockets[1], 1);
+        pthread_mutex_unlock(&k->lock);
+        close(sockets[1]);
+        if (rc < 0)
+            close(sockets[0]);
+    }
+    if (rc < 0) {
+        free(n);
+        return rc;
+    }
+    *n = (struct kilnrun_network){
+        .socket = sockets[0], .ns = -1, .has_pasta = spec->pasta != NULL};
+    *out = n;
+    return 0;
+}
+
+int kilnrun_network_wait(struct kilnrun_network *n, struct kilnrun_failure *failure)
+{
+    struct wire_message *m = malloc(sizeof *m);
+    size_t size, n_fds = 1;
+    int rc = m ? wire_receive(n->socket, m, &size, &n->ns, &n_fds) : -ENOMEM;
+
+    *failure = (struct kilnrun_failure){0};
+    if (rc == 0 && m->type == WIRE_FAILURE && size == sizeof *failure) {
+        memcpy(failure, m->body, size);
+        rc = failure->error;
+    } else if (rc == 0 && (m->type != WIRE_NETWORK || n_fds != 1)) {
+        rc = -EPROTO;
+    }
+    free(m);
+    return rc;
+}
+
+bool kilnrun_network_alive(const struct kilnrun_network *n)
+{
+    struct pollfd end = {.fd = n->socket, .events = POLLIN};
+
+    return !n->has_pasta || poll(&end, 1, 0) == 0;
+}
+
+void kilnrun_network_stop(struct kilnrun_network *n)
+{
+    if (!n)
+        return;
+    close(n->socket);
+    if (n->ns >= 0)
+        close(n->ns);
+    free(n);
+}
+
+int kilnrun_network_fd(const struct kilnrun_network *n)
+{
+    return n->ns;
 }

@@ -15,8 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct kilnrun;      /* a running launcher */
-struct kilnrun_step; /* a running command */
+struct kilnrun;         /* a running launcher */
+struct kilnrun_step;    /* a running command */
+struct kilnrun_network; /* a network namespace for commands */
 
 /* How the overlay is mounted. AUTO takes the first that the kernel knows; the others exist so that
  * each can be tested on a kernel that knows them all. */
@@ -121,7 +122,7 @@ struct kilnrun_spec {
     size_t filter_size; /* bytes */
     bool unconfined;    /* no filter at all */
     bool no_new_privs;  /* as prctl(2): set-user-ID programs give nothing */
-    bool no_network; /* a network namespace in which there is only the loopback device */
+    int network_fd; /* of kilnrun_network_fd(), -1: the builder's network */
     bool insecure;   /* as little sandbox as the builder's own powers allow: no seccomp filter, all
                         capabilities of the nested user namespace and a mount namespace that they
                         reach, nothing of /proc and /sys masked or read-only */
@@ -145,6 +146,29 @@ struct kilnrun_result {
     char **stubs; /* paths that had to be created as mount points in the upper directory (relative
                      to the root), NULL-terminated; freed by kilnrun_result_clear() */
 };
+
+/* A network of one's own, owned by the nested user namespace: low ports can be bound, and raw
+ * sockets be made. A command that runs with one sees its devices alone in /sys/class/net. */
+struct kilnrun_network_spec {
+    const char *pasta; /* path of pasta(1), by which the host's network is reached; NULL: there is a
+                          loopback device only */
+    /* A resolver that only this host reaches (on its loopback device), and the address at which
+     * commands reach it instead; both NULL: none. UDP, and with a newer pasta TCP. */
+    const char *dns_server, *dns_address;
+};
+
+/* Begins to make a network; returns at once. Thread-safe. The strings are no longer needed. */
+int kilnrun_network_start(struct kilnrun *k, const struct kilnrun_network_spec *spec,
+                          struct kilnrun_network **out);
+/* Until commands can use it: pasta takes 30 ms. Once for a network, not by two threads. Returns the
+ * failure's error, or -EPIPE if the launcher is gone. */
+int kilnrun_network_wait(struct kilnrun_network *n, struct kilnrun_failure *failure);
+/* What a spec names it by, once it was waited for. Borrowed. */
+int kilnrun_network_fd(const struct kilnrun_network *n);
+/* False when its pasta has ended, by whatever. */
+bool kilnrun_network_alive(const struct kilnrun_network *n);
+/* Takes it down, pasta included. Commands that still run keep the namespace. NULL is allowed. */
+void kilnrun_network_stop(struct kilnrun_network *n);
 
 /* Starts a command. Thread-safe. The fds and strings are no longer needed after return. */
 int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,

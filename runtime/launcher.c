@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "close.h"
+#include "network.h"
 #include "step.h"
 #include "sys.h"
 #include "userns.h"
@@ -20,8 +21,8 @@
 /* The cgroup namespace comes later, when the step is where it belongs. */
 #define STEP_NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
-struct running {
-    int socket; /* to the builder's struct kilnrun_step */
+struct running { /* a step, or what keeps a network */
+    int socket; /* to the builder's struct kilnrun_step, -1: nothing is said to the builder */
     int pidfd;
     pid_t pid; /* a child of ours until it is waited for, so it is nobody else's */
     uint64_t deadline; /* when it is killed, as now() counts; 0: never */
@@ -113,19 +114,27 @@ static int make_room(struct launcher *l)
     return 0;
 }
 
-/* Forks the process of a step: its pid, and a pidfd. */
-static pid_t fork_step(struct launcher *l, const struct step_setup *setup, int *pidfd,
-                       struct kilnrun_failure *failure)
+/* What every process in the nested user namespace needs before it is forked. */
+static int get_ready(struct launcher *l, struct kilnrun_failure *failure)
 {
     int rc = make_room(l);
-    pid_t pid;
 
     if (rc < 0)
         return failure_set(failure, rc, "clone", "allocate");
     if (l->user_ns < 0)
         l->user_ns = userns_make(l->options.single_id, failure);
-    if (l->user_ns < 0)
-        return l->user_ns;
+    return l->user_ns < 0 ? l->user_ns : 0;
+}
+
+/* Forks the process of a step: its pid, and a pidfd. */
+static pid_t fork_step(struct launcher *l, const struct step_setup *setup, int *pidfd,
+                       struct kilnrun_failure *failure)
+{
+    int rc = get_ready(l, failure);
+    pid_t pid;
+
+    if (rc < 0)
+        return rc;
     pid = sys_clone(STEP_NAMESPACES, pidfd);
     if (pid == 0) {
         struct step_setup child = *setup;
@@ -164,6 +173,26 @@ static void start_step(struct launcher *l, size_t n_fds, const struct wire_step 
                              .deadline = step->timeout > 0 ? now() + step->timeout : 0};
 }
 
+static void start_network(struct launcher *l, size_t size, int socket)
+{
+    struct kilnrun_failure failure = {0};
+    int pidfd = -1, rc = get_ready(l, &failure);
+    pid_t pid = rc < 0 ? -1 : sys_clone(CLONE_NEWPID, &pidfd);
+
+    if (pid == 0) {
+        const struct network_setup setup = {
+            .user_ns = l->user_ns, .socket = socket, .words = l->message.body, .size = size};
+        network_run(&setup);
+    }
+    if (rc == 0 && pid < 0)
+        failure_set(&failure, -errno, "network", "make a process for the network");
+    if (pid < 0)
+        wire_send(socket, WIRE_FAILURE, 0, &failure, sizeof failure, NULL, 0);
+    else
+        l->steps[l->n++] = (struct running){.socket = -1, .pidfd = pidfd, .pid = pid};
+    close(socket);
+}
+
 /* The end of the builder is the end of the launcher. */
 static void hear_builder(struct launcher *l)
 {
@@ -173,6 +202,10 @@ static void hear_builder(struct launcher *l)
 
     if (wire_receive(l->control, &l->message, &size, fds, &n) < 0)
         _exit(0);
+    if (l->message.type == WIRE_NETWORK && n == 1) {
+        start_network(l, size, fds[0]);
+        return;
+    }
     if (l->message.type != WIRE_STEP || n != 2 || l->message.value < 0 || size != sizeof step)
         _exit(1);
     memcpy(&step, l->message.body, sizeof step);

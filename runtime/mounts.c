@@ -120,12 +120,16 @@ int mounts_proc(struct mounts *m)
 }
 
 /* /sys alone if the kernel lets us, which it does for real root. In a user namespace what lies
- * under its mounts must stay covered: they come along. */
-int mounts_sys(struct mounts *m, bool writable)
+ * under its mounts must stay covered: they come along. A new one is refused where the outer /sys is
+ * not fully visible (a container's; user_namespaces(7)), or belongs to the host's network. */
+int mounts_sys(struct mounts *m, bool own_network, bool writable)
 {
-    uint64_t attributes = NO_EXTRAS | (writable ? 0 : MOUNT_ATTR_RDONLY);
+    unsigned attributes = NO_EXTRAS | (writable ? 0 : MOUNT_ATTR_RDONLY);
     int rc;
 
+    m->sys = own_network ? new_mount("sysfs", NULL, 0, attributes) : -1;
+    if (m->sys >= 0)
+        return attach_named(m, m->sys, "sys");
     m->sys = copy_of(AT_FDCWD, "/sys", 0);
     if (m->sys == -EINVAL)
         m->sys = copy_of(AT_FDCWD, "/sys", AT_RECURSIVE);

@@ -18,9 +18,10 @@ struct mounts {
 /* A fresh proc of the pid namespace, with Docker's masked and read-only paths. Refuses an image in
  * which /proc or /sys is a symbolic link, as runc does. */
 int mounts_proc(struct mounts *m);
-/* The host's /sys, read-only, without firmware, power meters and the cgroup tree. writable: as far
- * as the host's mount and the command's ids allow. */
-int mounts_sys(struct mounts *m, bool writable);
+/* /sys, read-only, without firmware, power meters and the cgroup tree: one of the network namespace
+ * that the step is in (own_network), where the kernel allows it, else the host's, with the host's
+ * devices in class/net. writable: as far as the host's mount and the command's ids allow. */
+int mounts_sys(struct mounts *m, bool own_network, bool writable);
 /* A tmpfs with the usual device nodes of the host, pts, shm and mqueue. */
 int mounts_dev(struct mounts *m);
 /* The masks of proc and sys; needs dev/null, so comes after mounts_dev(). */

@@ -17,7 +17,7 @@ enum {
     HAS_FIRST_SINGLE = 1 << 0,
     HAS_LOWER_FDS = 1 << N_SINGLES,
     HAS_LOWER_NAMES = 2 << N_SINGLES,
-    NO_NETWORK = 4 << N_SINGLES,
+    HAS_NETWORK = 4 << N_SINGLES,
     INSECURE = 8 << N_SINGLES,
     UNCONFINED = 16 << N_SINGLES,
     NO_NEW_PRIVS = 32 << N_SINGLES,
@@ -168,9 +168,11 @@ static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec
     put_number(w, MAGIC);
     put_layers(w, &s->root, out);
     spec_singles(&copy, singles);
-    put_number(w, put_singles(singles, out) | (s->no_network ? NO_NETWORK : 0) |
+    put_number(w, put_singles(singles, out) | (s->network_fd >= 0 ? HAS_NETWORK : 0) |
                       (s->insecure ? INSECURE : 0) | (s->unconfined ? UNCONFINED : 0) |
                       (s->no_new_privs ? NO_NEW_PRIVS : 0));
+    if (s->network_fd >= 0)
+        out->fds[out->n++] = s->network_fd;
     put_number(w, s->filter ? s->filter_size : 0);
     if (s->filter)
         put(w, s->filter, s->filter_size);
@@ -192,7 +194,7 @@ static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec
 /* As many fds as a spec can have. */
 static size_t count_fds(const struct kilnrun_spec *s)
 {
-    size_t n = s->root.n_lowers + 2 * (size_t)N_SINGLES + s->limits.n_cgroups;
+    size_t n = s->root.n_lowers + 2 * (size_t)N_SINGLES + 1 + s->limits.n_cgroups;
 
     for (size_t i = 0; i < s->n_binds; i++)
         n += s->binds[i].kind == KILNRUN_LAYERS ? s->binds[i].layers.n_lowers + N_SINGLES : 1;
@@ -448,7 +450,7 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
     flags = get_number(r);
     spec_singles(s, singles);
     get_singles(r, singles, flags);
-    s->no_network = flags & NO_NETWORK;
+    s->network_fd = flags & HAS_NETWORK ? get_fd(r) : -1;
     s->insecure = flags & INSECURE;
     s->unconfined = flags & UNCONFINED;
     s->no_new_privs = flags & NO_NEW_PRIVS;

@@ -12,16 +12,13 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/keyctl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "binds.h"
@@ -111,6 +108,14 @@ static int leave_mount_namespace(struct step *s)
     return 0;
 }
 
+/* Before /sys is mounted, which shows the devices of the network that it is mounted in. */
+static int enter_network(struct step *s)
+{
+    if (s->spec.network_fd >= 0 && setns(s->spec.network_fd, CLONE_NEWNET) < 0)
+        return failure_set(&s->failure, -errno, "network", "enter the network namespace");
+    return 0;
+}
+
 static int mount_root(struct step *s)
 {
     s->mounts.root = s->overlay >= 0 ? overlay_attach(s->overlay, &s->failure)
@@ -120,7 +125,7 @@ static int mount_root(struct step *s)
 
 static int mount_sys(struct step *s)
 {
-    return mounts_sys(&s->mounts, s->spec.insecure);
+    return mounts_sys(&s->mounts, s->spec.network_fd >= 0, s->spec.insecure);
 }
 
 static int mount_masks(struct step *s)
@@ -204,23 +209,6 @@ static int enter_user_namespace(struct step *s)
     if (s->spec.insecure && unshare(CLONE_NEWNS) < 0)
         return failure_set(&s->failure, -errno, "user", "a mount namespace of the command's own");
     return 0;
-}
-
-/* Owned by the nested user namespace: the builder's would refuse low ports and raw sockets. */
-static int leave_network(struct step *s)
-{
-    struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    int fd, rc;
-
-    if (!s->spec.no_network)
-        return 0;
-    if (unshare(CLONE_NEWNET) < 0)
-        return failure_set(&s->failure, -errno, "network", "make a network namespace");
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    rc = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) < 0 ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
-    return rc < 0 ? failure_set(&s->failure, rc, "network", "bring up the loopback device") : 0;
 }
 
 /* The output is handed to the command's user, who may want to open /dev/stdout; as runc does, and
@@ -421,6 +409,7 @@ static void prepare_and_execute(struct step *s)
     if ((rc = read_spec(s)) < 0 || (rc = reset_process(s)) < 0 ||
         /* with the builder's mounts */
         (rc = take_sources(s)) < 0 || (rc = join_cgroups(s)) < 0 || (rc = leave_mount_namespace(s)) < 0 ||
+        (rc = enter_network(s)) < 0 || /* network namespace, but for the host's */
         /* with mounts of our own, and the power to make more */
         (rc = binds_make(&s->binds)) < 0 ||    /* what RUN --mount shows */
         (rc = mount_root(s)) < 0 ||            /* overlay */
@@ -434,7 +423,6 @@ static void prepare_and_execute(struct step *s)
         (rc = raise_limits(s)) < 0 ||          /* hard limits, if asked for more */
         (rc = enter_root(s)) < 0 ||            /* pivot_root, unmount the host */
         (rc = enter_user_namespace(s)) < 0 ||  /* no mounts any more */
-        (rc = leave_network(s)) < 0 ||         /* network namespace, if asked for */
         /* with all capabilities in the nested user namespace */
         (rc = set_stdio(s)) < 0 || (rc = close_files(s)) < 0 || /* nothing of the builder is left */
         (rc = enter_cwd(s)) < 0)

@@ -2,6 +2,7 @@
  * needs are done. A step first makes its key, then either finds its record or is executed. */
 #include "build/engine.h"
 #include "build/etc.h"
+#include "build/network.h"
 #include "build/step-limits.h"
 
 #include <fcntl.h>
@@ -152,6 +153,7 @@ static bool execute(KilnEngine *e, KilnStep *step, const char *key, gpointer pre
     KilnWork *work = kiln_work_new(store, error);
     if (!work)
         return false;
+    kiln_networks_expect(e, step);
     outcome->layer = fill_layer(e, step, prepared, work, task, error);
     g_thread_pool_push(e->sweepers, work, NULL); /* nobody need wait for its removal */
     if (!outcome->layer)
@@ -412,6 +414,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
         KilnStep *step = steps->pdata[i];
         g_clear_pointer((KilnState **)&step->state, kiln_state_free);
     }
+    g_clear_pointer(&e.networks, kiln_networks_free);
     g_clear_pointer(&e.etc, kiln_etc_free);
     g_clear_pointer(&e.limits, kiln_build_limits_free);
     g_free(e.waiting_for);

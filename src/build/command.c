@@ -17,6 +17,7 @@ void kiln_command_clear(KilnCommand *c)
     g_clear_pointer(&c->env, g_ptr_array_unref);
     g_clear_pointer(&c->mounts, kiln_step_mounts_free);
     g_clear_pointer(&c->limits, kiln_step_limits_free);
+    kiln_network_give(&c->network);
     kiln_user_clear(&c->user);
 }
 
@@ -96,6 +97,19 @@ static bool make_workdir(KilnEngine *e, const KilnStep *step, const KilnView *be
     return made != NULL;
 }
 
+/* Last of all: the first network is being started meanwhile. */
+static bool connect_network(KilnEngine *e, const KilnStep *step, const KilnEtc *etc, KilnCommand *c,
+                            GError **error)
+{
+    if (!kiln_network_take(e, step, &c->network, error))
+        return false;
+    if (c->network.network)
+        c->spec.network_fd = kilnrun_network_fd(c->network.network);
+    if (c->network.private && etc->resolv_private >= 0)
+        c->spec.resolv_fd = etc->resolv_private;
+    return true;
+}
+
 bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, KilnWork *work, int upperfd,
                        KilnCommand *c, GError **error)
 {
@@ -132,17 +146,17 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     c->spec.n_groups = c->user.groups->len;
     c->spec.hostname = kiln_etc_hostname(e);
     c->spec.output_fd = -1;
-    c->spec.no_network = step->network == KILN_NETWORK_NONE;
     c->spec.insecure = step->insecure;
     c->spec.unconfined = e->options->run_settings.unconfined;
     c->spec.no_new_privs = e->options->run_settings.no_new_privs;
     if (e->options->run_settings.filter)
         c->spec.filter = g_bytes_get_data(e->options->run_settings.filter, &c->spec.filter_size);
+    c->spec.network_fd = -1;
     c->spec.resolv_fd = etc->resolv;
     c->spec.hosts_fd = etc->hosts;
     c->spec.hostname_fd = etc->hostname;
     c->spec.binds = kiln_step_mounts_binds(c->mounts, &c->spec.n_binds);
-    return true;
+    return connect_network(e, step, etc, c, error);
 }
 
 /* --- Running it -------------------------------------------------------------------------------------- */

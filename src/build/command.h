@@ -3,6 +3,7 @@
 
 #include "build/engine.h"
 #include "build/mounts.h"
+#include "build/network.h"
 #include "build/step-limits.h"
 #include "build/user.h"
 
@@ -15,6 +16,7 @@ typedef struct {
     KilnUser user;
     KilnStepMounts *mounts;
     KilnStepLimits *limits;
+    KilnNetworkUse network;
 } KilnCommand;
 
 /* Fills *c for the step (argv, env, user, workdir, mounts, network … of it): over the chain of its parent,
@@ -30,6 +32,6 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
 bool kiln_command_run(KilnEngine *e, KilnCommand *c, KilnTask *task, struct kilnrun_result *result,
                       GError **error);
 
-/* When the command has ended: locks of cache mounts are given up, agents end,
+/* When the command has ended: its network is the next one's, locks of cache mounts are given up, agents end,
  * cgroups are removed. */
 void kiln_command_clear(KilnCommand *c);

@@ -14,13 +14,15 @@ typedef struct {
     bool executed;  /* by this build, not found in the records */
 } KilnState;
 
-typedef struct KilnEtc KilnEtc; /* etc.h */
+typedef struct KilnEtc KilnEtc;                 /* etc.h */
 typedef struct KilnBuildLimits KilnBuildLimits; /* step-limits.h */
+typedef struct KilnNetworks KilnNetworks;       /* network.h */
 
 typedef struct {
     const KilnBuildOptions *options;
     KilnEtc *etc; /* made for the first RUN */
     KilnBuildLimits *limits; /* likewise, if RUNs are limited */
+    KilnNetworks *networks;  /* likewise */
     KilnStatIndex *index; /* of the context */
     char *index_name;
 

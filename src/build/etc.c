@@ -1,4 +1,5 @@
 #include "build/etc.h"
+#include "build/resolv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,18 +28,43 @@ const char *kiln_etc_hostname(const KilnEngine *e)
     return name ? name : "buildkitsandbox"; /* as BuildKit's: some installers record it */
 }
 
-static bool write_files(KilnEtc *etc, const char *hostname, GError **error)
+static bool write_resolv(KilnEtc *etc, const KilnRunSettings *settings, GError **error)
 {
     int dirfd = kiln_work_fd(etc->work);
-    g_autofree char *resolv = NULL;
-    if (!g_file_get_contents("/etc/resolv.conf", &resolv, NULL, NULL))
-        resolv = g_strdup("");
-    etc->resolv = write_file(dirfd, "resolv.conf", resolv, error);
-    g_autofree char *hosts = g_strdup_printf("127.0.0.1\tlocalhost %s\n"
-                                             "::1\tlocalhost ip6-localhost ip6-loopback\n",
-                                             hostname);
+    g_autofree char *conf = NULL;
+    g_auto(KilnResolv) resolv = {0};
+    g_file_get_contents("/etc/resolv.conf", &conf, NULL, NULL);
+    kiln_resolv_make(conf, settings, &resolv);
+    etc->dns_server = g_steal_pointer(&resolv.dns_server);
+    etc->dns_address = g_steal_pointer(&resolv.dns_address);
+    etc->resolv = write_file(dirfd, "resolv.conf", resolv.host, error);
+    if (etc->resolv < 0 || !resolv.private)
+        return etc->resolv >= 0;
+    etc->resolv_private = write_file(dirfd, "resolv.conf.private", resolv.private, error);
+    return etc->resolv_private >= 0;
+}
+
+/* As BuildKit's executor/oci/hosts.go. */
+static char *make_hosts(const char *hostname, char *const *extra)
+{
+    GString *text = g_string_new(NULL);
+    g_string_printf(text,
+                    "127.0.0.1\tlocalhost %s\n"
+                    "::1\tlocalhost ip6-localhost ip6-loopback\n",
+                    hostname);
+    for (; extra && *extra; extra++) {
+        const char *equals = strchr(*extra, '=');
+        g_string_append_printf(text, "%s\t%.*s\n", equals + 1, (int)(equals - *extra), *extra);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static bool write_files(KilnEtc *etc, const char *hostname, const KilnRunSettings *settings, GError **error)
+{
+    int dirfd = kiln_work_fd(etc->work);
+    g_autofree char *hosts = make_hosts(hostname, settings->extra_hosts);
     g_autofree char *name = g_strconcat(hostname, "\n", NULL);
-    if (etc->resolv >= 0)
+    if (write_resolv(etc, settings, error))
         etc->hosts = write_file(dirfd, "hosts", hosts, error);
     if (etc->hosts >= 0)
         etc->hostname = write_file(dirfd, "hostname", name, error);
@@ -48,9 +74,9 @@ static bool write_files(KilnEtc *etc, const char *hostname, GError **error)
 static KilnEtc *etc_new(const KilnEngine *e, GError **error)
 {
     KilnEtc *etc = g_new0(KilnEtc, 1);
-    etc->resolv = etc->hosts = etc->hostname = -1;
+    etc->resolv = etc->resolv_private = etc->hosts = etc->hostname = -1;
     etc->work = kiln_work_new(e->options->store, error);
-    if (!etc->work || !write_files(etc, kiln_etc_hostname(e), error))
+    if (!etc->work || !write_files(etc, kiln_etc_hostname(e), &e->options->run_settings, error))
         g_clear_pointer(&etc, kiln_etc_free);
     return etc;
 }
@@ -67,10 +93,12 @@ const KilnEtc *kiln_etc_files(KilnEngine *e, GError **error)
 
 void kiln_etc_free(KilnEtc *etc)
 {
-    const int fds[] = {etc->resolv, etc->hosts, etc->hostname};
+    const int fds[] = {etc->resolv, etc->resolv_private, etc->hosts, etc->hostname};
     for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);
     g_clear_pointer(&etc->work, kiln_work_free);
+    g_free(etc->dns_server);
+    g_free(etc->dns_address);
     g_free(etc);
 }

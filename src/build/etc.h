@@ -6,6 +6,8 @@
 struct KilnEtc {
     KilnWork *work; /* holds them */
     int resolv, hosts, hostname;
+    int resolv_private;             /* resolv.conf in a private network; -1: the same */
+    char *dns_server, *dns_address; /* of KilnResolv: what pasta is told */
 };
 
 /* The name that the host has in a sandbox. Borrowed from the plan. */

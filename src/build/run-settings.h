@@ -19,4 +19,8 @@ typedef struct {
     /* --security-opt; in the keys of steps */
     GBytes *filter; /* the seccomp filter, an array of struct sock_filter; NULL: Docker's default one */
     bool unconfined, no_new_privs;
+    /* network: NULL lists say nothing */
+    bool private_network; /* RUNs of the default network do not get the host's in its place */
+    char **extra_hosts;   /* "NAME=IP" for /etc/hosts; part of keys, as in BuildKit */
+    char **dns, **dns_search, **dns_options; /* in place of what the host's resolv.conf says */
 } KilnRunSettings;

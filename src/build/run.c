@@ -42,6 +42,8 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     kiln_hash_string(key, step->insecure ? "insecure" : "sandbox");
     kiln_hash_string(key, e->options->plan->hostname);
     feed_security(key, &e->options->run_settings);
+    if (e->options->run_settings.extra_hosts) /* as in BuildKit's ExecOp; resolv.conf is not */
+        hash_list(key, e->options->run_settings.extra_hosts);
     return kiln_step_mounts_feed(e, step, key, error);
 }
 

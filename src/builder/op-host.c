@@ -1,4 +1,5 @@
 /* Operations about the host and the store as a whole: reset, probe. */
+#include "build/network.h"
 #include "builder/operation.h"
 #include "host/file-system.h"
 #include "host/kernel.h"
@@ -30,6 +31,16 @@ static json_object *describe_store(KilnStore *store)
     return o;
 }
 
+static json_object *describe_network(KilnOperation *op)
+{
+    json_object *o = json_object_new_object();
+    g_autofree char *program = NULL;
+    g_autofree char *problem = kiln_network_try(op->run, &program);
+    json_object_object_add(o, "pasta", program ? json_object_new_string(program) : NULL);
+    json_object_object_add(o, "problem", problem ? json_object_new_string(problem) : NULL);
+    return o;
+}
+
 json_object *kiln_operation_probe(KilnOperation *op, GError **error)
 {
     g_autoptr(KilnWork) work = kiln_work_new(op->store, error);
@@ -53,5 +64,6 @@ json_object *kiln_operation_probe(KilnOperation *op, GError **error)
     json_object_object_add(o, "fresh_proc", json_object_new_int(probe.fresh_proc));
     json_object_object_add(o, "nested_userns", json_object_new_int(probe.nested_userns));
     json_object_object_add(o, "seccomp", json_object_new_int(probe.seccomp));
+    json_object_object_add(o, "network", describe_network(op));
     return o;
 }

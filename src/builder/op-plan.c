@@ -2,7 +2,6 @@
 #include "build/build.h"
 #include "builder/definition.h"
 #include "builder/run-settings.h"
-#include "builder/security.h"
 
 typedef struct {
     const KilnDefinition *definition;
@@ -129,8 +128,10 @@ json_object *kiln_operation_plan(KilnOperation *op, GError **error)
         .no_cache = kiln_request_flag(op->request, "no_cache"),
         .epoch = -1,
     };
-    if (!kiln_security_read(op, &options.run_settings, error)) /* it is in the keys */
+    if (!kiln_run_settings_read(op, &options.run_settings, error)) {
+        kiln_run_settings_clear(&options.run_settings);
         return NULL;
+    }
     g_autoptr(GArray) foresights = kiln_build_foresee(&options);
     kiln_run_settings_clear(&options.run_settings);
     g_autoptr(GPtrArray) froms = find_froms(d->dockerfile);

@@ -37,7 +37,7 @@ static const Entry operations[] = {
     {"targets", kiln_operation_targets, .reads = true},
     {"rmi", kiln_operation_rmi},
     {"reset", kiln_operation_reset, .no_store = true},
-    {"probe", kiln_operation_probe},
+    {"probe", kiln_operation_probe, .sandbox = true},
 };
 
 static const Entry *find_operation(const char *name)

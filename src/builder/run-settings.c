@@ -18,12 +18,48 @@ static GHashTable *read_agents(json_object *request)
     return agents;
 }
 
+/* NULL if the request does not have it. */
+static char **copy_list(json_object *request, const char *key)
+{
+    g_autofree const char **list = kiln_request_list(request, key);
+    return *list ? g_strdupv((char **)list) : NULL;
+}
+
+/* They become lines of files. What a name and an address is the command line has checked. */
+static bool check_words(char *const *list, const char *key, bool pairs, GError **error)
+{
+    for (; list && *list; list++) {
+        bool good = **list && (!pairs || strchr(*list, '='));
+        for (const char *c = *list; *c; c++)
+            good = good && !g_ascii_isspace(*c) && !g_ascii_iscntrl(*c);
+        if (!good) {
+            g_set_error(error, KILN_OPERATION_ERROR, 2, "the request's %s has \"%s\"", key, *list);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_network(json_object *request, KilnRunSettings *out, GError **error)
+{
+    out->private_network = g_strcmp0(kiln_request_text(request, "network"), "private") == 0;
+    out->extra_hosts = copy_list(request, "extra_hosts");
+    out->dns = copy_list(request, "dns");
+    out->dns_search = copy_list(request, "dns_search");
+    out->dns_options = copy_list(request, "dns_options");
+    return check_words(out->extra_hosts, "extra_hosts", true, error) &&
+           check_words(out->dns, "dns", false, error) &&
+           check_words(out->dns_search, "dns_search", false, error) &&
+           check_words(out->dns_options, "dns_options", false, error);
+}
+
 bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **error)
 {
     out->secret = kiln_secrets_get;
     out->secret_data = op->secrets;
     out->agents = read_agents(op->request);
-    return kiln_request_limits(op->request, &out->limits, error) && kiln_security_read(op, out, error);
+    return kiln_request_limits(op->request, &out->limits, error) && kiln_security_read(op, out, error) &&
+           read_network(op->request, out, error);
 }
 
 void kiln_run_settings_clear(KilnRunSettings *s)
@@ -31,4 +67,7 @@ void kiln_run_settings_clear(KilnRunSettings *s)
     g_clear_pointer(&s->agents, g_hash_table_unref);
     g_clear_pointer(&s->filter, g_bytes_unref);
     kiln_limits_clear(&s->limits);
+    char ***lists[] = {&s->extra_hosts, &s->dns, &s->dns_search, &s->dns_options};
+    for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
+        g_clear_pointer(lists[i], g_strfreev);
 }

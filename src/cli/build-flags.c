@@ -12,6 +12,10 @@ void kiln_build_flags_init(KilnBuildFlags *f)
         .ssh = g_ptr_array_new_with_free_func(g_free),
         .allow = g_ptr_array_new_with_free_func(g_free),
         .security_opts = g_ptr_array_new_with_free_func(g_free),
+        .hosts = g_ptr_array_new_with_free_func(g_free),
+        .dns = g_ptr_array_new_with_free_func(g_free),
+        .dns_search = g_ptr_array_new_with_free_func(g_free),
+        .dns_options = g_ptr_array_new_with_free_func(g_free),
     };
     kiln_limit_flags_init(&f->limits);
 }
@@ -27,6 +31,10 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->allow);
     g_ptr_array_unref(f->security_opts);
     kiln_limit_flags_clear(&f->limits);
+    g_ptr_array_unref(f->hosts);
+    g_ptr_array_unref(f->dns);
+    g_ptr_array_unref(f->dns_search);
+    g_ptr_array_unref(f->dns_options);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
                        f->call,    f->network,       f->format,   f->hostname};
@@ -47,7 +55,6 @@ static const KilnFlag docker_flags[] = {
     {0, "isolation", KILN_FLAG_ONLY, NULL, "default"},
     {0, "provenance", KILN_FLAG_ONLY, NULL, "false|0"},
     {0, "sbom", KILN_FLAG_ONLY, NULL, "false|0"},
-    {0, "add-host", KILN_FLAG_UNSUPPORTED},
     {0, "annotation", KILN_FLAG_UNSUPPORTED},
     {0, "attest", KILN_FLAG_UNSUPPORTED},
     {0, "cache-from", KILN_FLAG_UNSUPPORTED},
@@ -81,7 +88,13 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
          "Give RUN --mount=type=secret a secret"},
         {0, "ssh", KILN_FLAG_LIST, &f->ssh, "ID[=SOCKET|KEY]",
          "Give RUN --mount=type=ssh and git by ssh an agent or keys"},
-        {0, "network", KILN_FLAG_STRING, &f->network, "default|host|none", "Network of RUN"},
+        {0, "network", KILN_FLAG_STRING, &f->network, "NETWORK",
+         "Network of RUN: default, private, host or none"},
+        {0, "add-host", KILN_FLAG_LIST, &f->hosts, "NAME:IP",
+         "Add a line to /etc/hosts of RUN; may be repeated"},
+        {0, "dns", KILN_FLAG_LIST, &f->dns, "IP", "Name servers of RUN, in place of this host's"},
+        {0, "dns-search", KILN_FLAG_LIST, &f->dns_search, "DOMAIN", "Search domains of RUN"},
+        {0, "dns-option", KILN_FLAG_LIST, &f->dns_options, "OPTION", "Resolver options of RUN"},
         {0, "allow", KILN_FLAG_LIST, &f->allow, "ENTITLEMENT",
          "Allow RUN network.host or security.insecure"},
         {0, "security-opt", KILN_FLAG_LIST, &f->security_opts, "OPTION",

@@ -1,5 +1,5 @@
-/* What a build gives its RUNs, and what it fetches: --secret, --ssh, --network,
- * --allow, --hostname and limits. */
+/* What a build gives its RUNs, and what it fetches: --secret, --ssh, --allow, --hostname, the
+ * network and limits. */
 #include "cli/build.h"
 
 #include "cli/output.h"
@@ -133,20 +133,6 @@ static void add_agents(KilnRequest *r, const GPtrArray *ssh)
     }
 }
 
-static bool add_network(KilnRequest *r, const char *network, GError **error)
-{
-    static const char *const known[] = {"default", "host", "none", NULL};
-    if (!g_strv_contains(known, network)) {
-        return kiln_usage_error(error, "--network %s: unknown network (default, host, none)",
-                                network);
-    }
-    kiln_request_set(r, "network", network);
-    if (strcmp(network, "host") == 0) { /* as buildx: who says so has allowed it */
-        kiln_request_add(r, "allow", "network.host");
-    }
-    return true;
-}
-
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error)
 {
     for (guint i = 0; i < f->secrets->len; i++) {
@@ -165,6 +151,5 @@ bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **er
         kiln_request_add(r, "build_args", argument);
     }
     return kiln_build_add_security(r, f->security_opts, error) &&
-           (!f->network || add_network(r, f->network, error)) &&
-           kiln_limit_flags_add(r, &f->limits, error);
+           kiln_build_add_network(r, f, error) && kiln_limit_flags_add(r, &f->limits, error);
 }

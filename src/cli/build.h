@@ -11,6 +11,7 @@ typedef struct {
     char *format; /* of `kiln check` */
     GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *security_opts;
     KilnLimitFlags limits;
+    GPtrArray *hosts, *dns, *dns_search, *dns_options;
     bool no_cache, quiet, check;
 } KilnBuildFlags;
 
@@ -34,5 +35,7 @@ int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **e
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error);
 /* --security-opt as the request has it. */
 bool kiln_build_add_security(KilnRequest *r, const GPtrArray *options, GError **error);
+/* --network, --add-host, --dns and its like. */
+bool kiln_build_add_network(KilnRequest *r, const KilnBuildFlags *f, GError **error);
 /* How the build is to be shown: the renderer's mode. NULL with an error. Borrowed. */
 const char *kiln_build_progress(const KilnCall *call, const KilnBuildFlags *f, GError **error);

@@ -124,6 +124,7 @@ void kiln_checks_add_probe(GPtrArray *checks, json_object *probe)
         kiln_checks_add(checks, "system calls", KILN_CHECK_FAIL, missing, NULL);
     }
     add_tried(checks, probe);
+    kiln_checks_add_network(checks, probe);
     add_free_space(checks, store);
 }
 

@@ -27,6 +27,8 @@ void kiln_checks_add(GPtrArray *checks, const char *name, KilnCheckStatus status
 void kiln_checks_add_kernel(GPtrArray *checks, const char *release);
 /* What the operation "probe" found out inside the namespaces. */
 void kiln_checks_add_probe(GPtrArray *checks, json_object *probe);
+/* Of that, whether there are private networks. */
+void kiln_checks_add_network(GPtrArray *checks, json_object *probe);
 
 /* `kiln doctor --seccomp`: the default filter, call by call. g_free(). */
 char *kiln_seccomp_shown(bool json);

@@ -29,8 +29,7 @@ static bool bad_value(const KilnSite *site, const char *flag, const char *const 
                           near ? ", did you mean " : "", near ? near : "", near ? "?" : "", list);
 }
 
-/* The host's network is an entitlement in BuildKit (util/entitlements), also where, as here, it is
- * what RUN gets by default: a Dockerfile that asks for it is built by neither without. */
+/* The host's network is an entitlement in BuildKit (util/entitlements). */
 static bool read_network(KilnPlanner *p, const KilnSite *site, KilnStep *step, GError **error)
 {
     static const char *const values[] = {"default", "none", "host", NULL};

@@ -127,6 +127,17 @@ static void test_sandbox(Fixture *f, gconstpointer data)
         {"--secret id=x,type=pipe", "unknown type \"pipe\""},
         {"--secret id=x,src=big", "larger than 500 kB"},
         {"--network none.", "unknown network"},
+        {"--add-host a", "NAME:IP"},
+        {"--add-host :1.2.3.4", "NAME:IP"},
+        {"--add-host a=", "NAME:IP"},
+        {"--add-host a:1.2.3", "no IP address"},
+        {"--add-host a:[::1", "no IP address"},
+        {"--add-host a:b.test", "no IP address"},
+        {"--add-host a\tb:1.2.3.4", "no name of a host"},
+        {"--add-host a:host-gateway", "--network=host"},
+        {"--dns 1.2.3", "no IP address"},
+        {"--dns-search a\tb", "not one word"},
+        {"--dns-option a\tb", "not one word"},
         {"--allow everything", "unknown entitlement"},
         {"--security-opt seccomp=nothing", "seccomp=nothing: No such file"},
         {"--security-opt seccomp", "unknown option"},
@@ -156,6 +167,14 @@ static void test_sandbox(Fixture *f, gconstpointer data)
     assert_value("--security-opt seccomp:unconfined ctx", NULL, "seccomp", "unconfined");
     assert_value("--security-opt seccomp=x --security-opt no-new-privileges ctx", NULL, "seccomp", x);
     assert_value("--security-opt no-new-privileges:true ctx", NULL, "no_new_privs", "true");
+    assert_value("--network=private ctx", NULL, "network", "private");
+    assert_values("--add-host a:10.0.0.1 --add-host b=::1 --add-host=c:[2001:db8::1] ctx",
+                  "extra_hosts", "a=10.0.0.1", "b=::1", "c=2001:db8::1");
+    assert_values("--network=host --add-host h:host-gateway --add-host d:::2 ctx", "extra_hosts",
+                  "h=127.0.0.1", "d=::2", NULL);
+    assert_values("--dns 10.0.0.1 --dns ::1 ctx", "dns", "10.0.0.1", "::1", NULL);
+    assert_values("--dns-search a.b ctx", "dns_search", "a.b", NULL, NULL);
+    assert_values("--dns-option ndots:2 ctx", "dns_options", "ndots:2", NULL, NULL);
     g_remove("x");
 }
 
@@ -351,7 +370,6 @@ static void test_docker_flags(Fixture *f, gconstpointer data)
     static const char *const refused[] = {"--push",
                                           "--cache-from x",
                                           "--cache-to x",
-                                          "--add-host a:1",
                                           "--squash",
                                           "--sbom=true",
                                           "--provenance=mode=max",

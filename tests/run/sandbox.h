@@ -185,7 +185,8 @@ static inline struct kilnrun_spec sandbox_spec(Sandbox *s, const char *const *ar
                                  .output_fd = -1,
                                  .resolv_fd = -1,
                                  .hosts_fd = -1,
-                                 .hostname_fd = -1};
+                                 .hostname_fd = -1,
+                                 .network_fd = -1};
 }
 
 /* Starts it with a new pipe as output; *output gets the read end. */

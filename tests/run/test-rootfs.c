@@ -200,17 +200,6 @@ static void test_tmpfs_and_secret(Sandbox *s)
     close(binds[1].source_fd);
 }
 
-static void test_no_network(Sandbox *s)
-{
-    const char *argv[] = {"sh", "-c", "wc -l < /proc/net/dev; grep -c lo: /proc/net/dev", NULL};
-    struct kilnrun_spec spec = sandbox_spec(s, argv);
-
-    spec.no_network = true;
-    g_auto(Outcome) o = run_spec(s, &spec);
-    assert_ran(&o);
-    g_assert_cmpstr(o.output, ==, "3\n1\n");
-}
-
 static void test_insecure(Sandbox *s)
 {
     const char *argv[] = {"sh", "-c",
@@ -467,7 +456,6 @@ int main(int argc, char **argv)
     add_builder_test("bind-layers", EVERYWHERE, test_bind_layers);
     add_builder_test("bind-missing", EVERYWHERE, test_bind_missing);
     add_builder_test("tmpfs-and-secret", EVERYWHERE, test_tmpfs_and_secret);
-    add_builder_test("no-network", EVERYWHERE, test_no_network);
     add_builder_test("insecure", EVERYWHERE, test_insecure);
     add_builder_test("dev", EVERYWHERE, test_dev);
     add_builder_test("nodev", 1u << REAL_ROOT, test_device_nodes_of_layers_are_dead);

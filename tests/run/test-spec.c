@@ -74,7 +74,7 @@ static const struct kilnrun_spec full = {.root.lower_fds = lowers,
                                          .filter = filter,
                                          .filter_size = sizeof filter,
                                          .no_new_privs = true,
-                                         .no_network = true,
+                                         .network_fd = 37,
                                          .limits = {.shm_size = 3ULL << 32 | 1,
                                                     .cgroup_fds = cgroups,
                                                     .n_cgroups = 2,
@@ -93,7 +93,8 @@ static const struct kilnrun_spec by_name = {.root.n_lowers = 3,
                                             .output_fd = 18,
                                             .resolv_fd = -1,
                                             .hosts_fd = -1,
-                                            .hostname_fd = -1};
+                                            .hostname_fd = -1,
+                                            .network_fd = -1};
 
 static void round_trip(void)
 {
@@ -102,7 +103,7 @@ static void round_trip(void)
     int memory = spec_write(&full, &fds);
 
     g_assert_cmpint(memory, >=, 0);
-    g_assert_cmpuint(fds.n, ==, 18);
+    g_assert_cmpuint(fds.n, ==, 19);
     g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
     g_assert_cmpmem(s.root.lower_fds, s.root.n_lowers * sizeof(int), lowers, sizeof lowers);
     g_assert_cmpstr(s.root.lower_names[3], ==, "0");
@@ -137,7 +138,7 @@ static void round_trip(void)
     g_assert_cmpuint(s.binds[4].mode, ==, 0400);
     g_assert_cmpuint(s.binds[4].uid, ==, 7);
     g_assert_cmpuint(s.binds[4].gid, ==, 8);
-    g_assert_true(s.no_network);
+    g_assert_cmpint(s.network_fd, ==, 37);
     g_assert_false(s.insecure);
     g_assert_false(s.unconfined);
     g_assert_true(s.no_new_privs);
