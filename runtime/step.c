@@ -347,6 +347,18 @@ static int find_in_path(const char *name, const char *const *env, char found[PAT
     }
 }
 
+/* A program that the kernel does not take is one for another processor; a script has no "#!". */
+static bool is_elf(const char *path)
+{
+    char magic[4] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "\177ELF", 4) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
 static int execute(struct step *s)
 {
     const char *name = s->spec.argv[0];
@@ -367,6 +379,8 @@ static int execute(struct step *s)
     if (rc == -ENOENT && executable(found) == 0)
         return failure_set(&s->failure, rc, "exec",
                            "%s: the interpreter that it names is not in the rootfs", found);
+    if (rc == -ENOEXEC && is_elf(found))
+        return failure_set(&s->failure, rc, "processor", "%s", found);
     return failure_set(&s->failure, rc, "exec", "%s", found);
 }
 

@@ -5,14 +5,25 @@
 #include "host/kernel.h"
 #include "runtime/kilnrun.h"
 
+#include <errno.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
+#include <sys/xattr.h>
 
 json_object *kiln_operation_reset(KilnOperation *op, GError **error)
 {
     if (!kiln_store_reset(kiln_request_text(op->request, "root"), error))
         return NULL;
     return json_object_new_object();
+}
+
+/* A user extended attribute, which overlay mounts of users and recorded owners need: 0 or a negative errno. */
+static int try_xattr(int fd)
+{
+    if (fsetxattr(fd, "user.kiln.probe", "", 0, 0) < 0)
+        return -errno;
+    fremovexattr(fd, "user.kiln.probe");
+    return 0;
 }
 
 static json_object *describe_store(KilnStore *store)
@@ -25,6 +36,7 @@ static json_object *describe_store(KilnStore *store)
     json_object_object_add(
         o, "owners",
         json_object_new_string(kiln_store_owners(store) == KILN_OWNERS_REAL ? "real" : "recorded"));
+    json_object_object_add(o, "xattrs", json_object_new_int(try_xattr(fd)));
     if (fstatvfs(fd, &st) == 0)
         json_object_object_add(o, "free_bytes",
                                json_object_new_int64((gint64)st.f_bavail * (gint64)st.f_frsize));

@@ -2,8 +2,11 @@
 
 #include "cli/command.h"
 #include "cli/table.h"
+#include "host/refusal.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A build of a usual size needs about so much of the disk. */
 #define FREE_LOW ((gint64)1 << 30)
@@ -51,14 +54,11 @@ static const struct {
     const char *good, *bad, *remedy;
 } tried[] = {
     {"overlay", "overlay", KILN_CHECK_FAIL, "overlay can be mounted in the store's file system",
-     "overlay cannot be mounted in the store's file system",
-     "put the store on ext4, xfs, btrfs or tmpfs: --root DIR or KILN_ROOT=DIR"},
+     "overlay cannot be mounted in the store's file system", NULL},
     {"lowerdir_plus", "lowerdir+", KILN_CHECK_OK, "layers are mounted one by one (Linux 6.8)",
      "not in this kernel (Linux 6.8 has it); the older way is used", NULL},
     {"fresh_proc", "fresh /proc", KILN_CHECK_WARN, "each RUN gets a /proc of its own",
-     "RUN gets the outer /proc and no process namespace: weaker",
-     "in a container: --security-opt systempaths=unconfined (Docker), procMount: Unmasked "
-     "(Kubernetes)"},
+     "RUN gets the outer /proc and no process namespace: weaker", NULL},
     {"nested_userns", "nested user namespace", KILN_CHECK_FAIL, "commands run in one of their own",
      "commands cannot get a user namespace of their own",
      "sudo sysctl -w user.max_user_namespaces=15000; in a container: --security-opt "
@@ -66,6 +66,36 @@ static const struct {
     {"seccomp", "seccomp", KILN_CHECK_WARN, "commands run under Docker's default filter",
      "commands run without a system call filter", "use a kernel with CONFIG_SECCOMP_FILTER"},
 };
+
+/* Which of the refusals that kiln knows it is, if it is one: the words are those of a failing build. */
+static KilnRefusal find_refusal(json_object *probe, const char *key, int code)
+{
+    json_object *store = NULL, *xattrs = NULL;
+    if (strcmp(key, "fresh_proc") == 0) {
+        return code == -EPERM ? KILN_REFUSAL_MASKED_PROC : KILN_N_REFUSALS;
+    }
+    if (strcmp(key, "overlay") != 0) {
+        return KILN_N_REFUSALS;
+    }
+    json_object_object_get_ex(probe, "store", &store);
+    if (json_object_object_get_ex(store, "xattrs", &xattrs) && json_object_get_int(xattrs) == -EOPNOTSUPP) {
+        return KILN_REFUSAL_NO_XATTRS;
+    }
+    return g_strcmp0(kiln_result_string(store, "fs"), "overlay") == 0 ? KILN_REFUSAL_OVERLAY_ON_OVERLAY
+                                                                      : KILN_REFUSAL_OVERLAY;
+}
+
+static void add_failed(GPtrArray *checks, json_object *probe, guint i, int code)
+{
+    KilnRefusal refusal = find_refusal(probe, tried[i].key, code);
+    g_autofree char *detail =
+        refusal < KILN_N_REFUSALS ? g_strdup_printf("%s: %s: %s", tried[i].bad, g_strerror(-code),
+                                                    kiln_refusal_cause(refusal))
+        : tried[i].status == KILN_CHECK_OK ? g_strdup(tried[i].bad)
+                                           : g_strdup_printf("%s: %s", tried[i].bad, g_strerror(-code));
+    kiln_checks_add(checks, tried[i].name, tried[i].status, detail,
+                    refusal < KILN_N_REFUSALS ? kiln_refusal_remedy(refusal) : tried[i].remedy);
+}
 
 static void add_tried(GPtrArray *checks, json_object *probe)
 {
@@ -79,10 +109,7 @@ static void add_tried(GPtrArray *checks, json_object *probe)
             kiln_checks_add(checks, tried[i].name, KILN_CHECK_OK, tried[i].good, NULL);
             continue;
         }
-        g_autofree char *detail = tried[i].status == KILN_CHECK_OK
-                                      ? g_strdup(tried[i].bad)
-                                      : g_strdup_printf("%s: %s", tried[i].bad, g_strerror(-code));
-        kiln_checks_add(checks, tried[i].name, tried[i].status, detail, tried[i].remedy);
+        add_failed(checks, probe, i, code);
     }
 }
 

@@ -1,8 +1,12 @@
 #include "cli/checks.h"
 #include "cli/command.h"
 #include "front/idmap.h"
+#include "front/mapper.h"
 #include "front/root.h"
 #include "front/spawn.h"
+#include "host/binfmt.h"
+#include "host/device.h"
+#include "host/refusal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,9 +66,18 @@ static bool check_namespaces(GPtrArray *checks)
     return good;
 }
 
+static void check_mapper(GPtrArray *checks, const char *name, KilnIdRange range, bool groups)
+{
+    g_autofree char *path = g_find_program_in_path(name);
+    KilnHostProblem p = kiln_mapper_problem("/proc", path, range, groups);
+    g_autofree char *loss = p.cause ? g_strconcat(p.cause, ": subordinate ids cannot be used", NULL) : NULL;
+    kiln_checks_add(checks, name, p.cause ? KILN_CHECK_WARN : KILN_CHECK_OK, loss ? loss : path, p.remedy);
+    kiln_host_problem_clear(&p);
+}
+
 static void check_ids(GPtrArray *checks)
 {
-    KilnIdRange uids, gids;
+    KilnIdRange uids = {0}, gids = {0};
     g_autofree char *name = kiln_user_name();
     if (geteuid() == 0 && kiln_host_is_admin()) {
         return; /* root has all ids */
@@ -88,14 +101,32 @@ static void check_ids(GPtrArray *checks)
         kiln_checks_add(checks, "subordinate ids", KILN_CHECK_WARN,
                         "none: a RUN cannot change owners of files", remedy);
     }
-    g_autofree char *uid_mapper = g_find_program_in_path("newuidmap");
-    g_autofree char *gid_mapper = g_find_program_in_path("newgidmap");
-    if (uid_mapper && gid_mapper) {
-        kiln_checks_add(checks, "newuidmap, newgidmap", KILN_CHECK_OK, uid_mapper, NULL);
-    } else {
-        kiln_checks_add(checks, "newuidmap, newgidmap", KILN_CHECK_WARN,
-                        "not installed: subordinate ids cannot be used",
-                        "sudo apt-get install uidmap (Debian, Ubuntu); shadow-utils (Fedora)");
+    check_mapper(checks, "newuidmap", uids, false);
+    check_mapper(checks, "newgidmap", gids, true);
+}
+
+/* What a build may want of the host beside its namespaces. */
+static void check_devices(GPtrArray *checks, json_object *probe)
+{
+    static const struct {
+        const char *path, *module, *use;
+    } devices[] = {
+        {"/dev/net/tun", "tun", "RUN can have a network of its own (with pasta)"},
+        {"/dev/fuse", "fuse", "fuse-overlayfs can be used where overlay cannot"},
+    };
+    json_object *overlay = NULL;
+    bool has_overlay = json_object_object_get_ex(probe, "overlay", &overlay) &&
+                       json_object_get_int(overlay) == 0;
+    for (guint i = 0; i < G_N_ELEMENTS(devices); i++) {
+        g_autofree char *cause = NULL, *remedy = NULL;
+        if (kiln_device_usable(devices[i].path, devices[i].module, &cause, &remedy)) {
+            kiln_checks_add(checks, devices[i].path, KILN_CHECK_OK, devices[i].use, NULL);
+        } else if (i == 1 && has_overlay) {
+            g_autofree char *detail = g_strconcat(cause, "; not needed here", NULL);
+            kiln_checks_add(checks, devices[i].path, KILN_CHECK_OK, detail, NULL);
+        } else {
+            kiln_checks_add(checks, devices[i].path, KILN_CHECK_WARN, cause, remedy);
+        }
     }
 }
 
@@ -120,6 +151,15 @@ static void check_credentials(GPtrArray *checks)
     }
 }
 
+static void check_platforms(GPtrArray *checks)
+{
+    g_autofree char *handlers = kiln_binfmt_handlers("/proc");
+    kiln_checks_add(checks, "other platforms", KILN_CHECK_OK,
+                    handlers ? handlers
+                             : "no handler (binfmt_misc): a RUN of an image for another processor fails",
+                    handlers ? NULL : kiln_refusal_remedy(KILN_REFUSAL_NO_BINFMT));
+}
+
 /* The rest is found out by the builder, inside the namespaces. */
 static void check_inside(GPtrArray *checks, KilnCall *call)
 {
@@ -127,6 +167,7 @@ static void check_inside(GPtrArray *checks, KilnCall *call)
     g_autoptr(KilnRequest) request = kiln_request_new("probe");
     json_object *probe;
     int code = kiln_call_run(call, request, "quiet", "Probing", &probe, &error);
+    check_devices(checks, probe);
     if (probe) {
         kiln_checks_add_probe(checks, probe);
         json_object_put(probe);
@@ -178,6 +219,7 @@ int kiln_command_doctor(KilnCall *call, GError **error)
     if (builder && enters) {
         check_inside(checks, call);
     }
+    check_platforms(checks);
     check_credentials(checks);
     g_autofree char *text = json ? kiln_checks_json(checks) : kiln_checks_text(checks);
     puts(g_strchomp(text));

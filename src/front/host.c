@@ -48,6 +48,21 @@ static bool has_filter(const char *proc)
     return line && strtol(line + strlen("\nSeccomp:"), NULL, 10) == 2;
 }
 
+/* "docker-default (enforce)" in /proc/self/attr: the name of the AppArmor profile that is enforced, or NULL. */
+static char *confining_profile(const char *proc)
+{
+    static const char *const files[] = {"self/attr/apparmor/current", "self/attr/current"};
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(proc, files[i], NULL);
+        g_autofree char *text = NULL;
+        if (g_file_get_contents(path, &text, NULL, NULL)) {
+            char *mode = strstr(text, " (enforce)");
+            return mode ? g_strndup(text, (gsize)(mode - text)) : NULL;
+        }
+    }
+    return NULL;
+}
+
 static KilnHostProblem problem(const char *cause, const char *remedy)
 {
     return (KilnHostProblem){.cause = g_strdup(cause), .remedy = g_strdup(remedy)};
@@ -66,7 +81,8 @@ KilnHostProblem kiln_host_explain_userns(const char *proc, int error)
     if (read_number(proc, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1) {
         return problem("AppArmor restricts user namespaces to programs with a profile "
                        "(kernel.apparmor_restrict_unprivileged_userns is 1)",
-                       "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+                       "sudo apparmor_parser -r /etc/apparmor.d/kiln (kiln's package has that profile, for "
+                       "/usr/bin/kiln), or sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
     }
     if (error == ENOSPC || error == EUSERS) {
         return problem(
@@ -75,6 +91,13 @@ KilnHostProblem kiln_host_explain_userns(const char *proc, int error)
     }
     if (error == EINVAL || error == ENOSYS) {
         return problem("the kernel has no user namespaces (CONFIG_USER_NS)", NULL);
+    }
+    g_autofree char *profile = confining_profile(proc);
+    if (profile && !has_filter(proc)) {
+        KilnHostProblem p = problem(NULL, "in a container: --security-opt apparmor=unconfined; else load a profile "
+                                          "that allows userns and mount");
+        p.cause = g_strdup_printf("the AppArmor profile %s, under which kiln runs, forbids it", profile);
+        return p;
     }
     if (has_filter(proc)) {
         return problem("a seccomp filter forbids it; this seems to be a container",

@@ -1,6 +1,7 @@
 #include "front/spawn.h"
 
 #include "front/idmap.h"
+#include "front/mapper.h"
 #include "front/root.h"
 
 #include <kiln/kiln.h>
@@ -289,6 +290,23 @@ static pid_t launch(Child *c, KilnIdRange uids, KilnIdRange gids, char **why, GE
     return failed ? -1 : pid;
 }
 
+/* What newuidmap or newgidmap said, and what may be behind it. */
+static void warn_of_mapper(const KilnSpawn *spawn, const char *why, KilnIdRange uids, KilnIdRange gids)
+{
+    g_autofree char *uid_mapper = g_find_program_in_path("newuidmap");
+    g_autofree char *gid_mapper = g_find_program_in_path("newgidmap");
+    KilnHostProblem p = kiln_mapper_problem("/proc", uid_mapper, uids, false);
+    if (!p.cause) {
+        p = kiln_mapper_problem("/proc", gid_mapper, gids, true);
+    }
+    g_autofree char *cause =
+        p.cause ? g_strdup_printf(". Likely cause: %s. To mend it: %s", p.cause, p.remedy) : NULL;
+    g_ptr_array_add(spawn->warnings,
+                    g_strdup_printf("subordinate ids cannot be used, going on with one id: %s%s", why,
+                                    cause ? cause : ""));
+    kiln_host_problem_clear(&p);
+}
+
 /* A user with subordinate ids, else a single id. */
 static pid_t launch_user(Child *c, const KilnSpawn *spawn, GError **error)
 {
@@ -301,9 +319,7 @@ static pid_t launch_user(Child *c, const KilnSpawn *spawn, GError **error)
         if (pid > 0 || !why) {
             return pid;
         }
-        g_ptr_array_add(
-            spawn->warnings,
-            g_strdup_printf("subordinate ids cannot be used, going on with one id: %s", why));
+        warn_of_mapper(spawn, why, uids, gids);
     }
     g_autofree char *unused = NULL;
     c->ids = KILN_IDS_SINGLE;

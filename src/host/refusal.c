@@ -61,9 +61,9 @@ char *kiln_refusal_explain(const char *stage, int error, const char *fs)
         {"overlay", 0, "overlay", KILN_REFUSAL_OVERLAY_ON_OVERLAY},
         {"overlay", EOPNOTSUPP, NULL, KILN_REFUSAL_NO_XATTRS},
         {"overlay", EINVAL, NULL, KILN_REFUSAL_OVERLAY},
-        {"exec", ENOEXEC, NULL, KILN_REFUSAL_NO_BINFMT},
+        {"processor", ENOEXEC, NULL, KILN_REFUSAL_NO_BINFMT},
     };
-    static const char *const of_images[] = {"cwd", "exec", "groups", NULL};
+    static const char *const of_images[] = {"cwd", "exec", "processor", "groups", NULL};
     const bool may_be_missing = error == ENOSYS || (error == EPERM && !g_strv_contains(of_images, stage));
     g_autofree char *missing = may_be_missing ? kiln_kernel_missing(KILN_KERNEL_MOUNTS) : NULL;
     if (missing)
