@@ -9,7 +9,16 @@ file(GLOB man_pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/*.1)
 install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+# Of the package alone: its paths are those that the profile names.
+install(FILES ${CMAKE_SOURCE_DIR}/cmake/apparmor/kiln DESTINATION /etc/apparmor.d
+    COMPONENT apparmor EXCLUDE_FROM_ALL)
+
 set(CPACK_GENERATOR DEB)
+set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_BINARY_DIR};kiln;ALL;/" "${CMAKE_BINARY_DIR};kiln;apparmor;/")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/deb/postinst
+    ${CMAKE_SOURCE_DIR}/cmake/deb/prerm ${CMAKE_SOURCE_DIR}/cmake/deb/postrm
+    ${CMAKE_SOURCE_DIR}/cmake/deb/conffiles)
 set(CPACK_PACKAGE_NAME kiln)
 set(CPACK_PACKAGE_VENDOR kiln)
 set(CPACK_PACKAGE_CONTACT "The kiln developers <kiln@localhost>")
