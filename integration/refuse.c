@@ -1,6 +1,7 @@
-/* refuse ERRNO CALL[,CALL…] COMMAND [ARGUMENT…]: runs a command under a seccomp filter that answers some system
- * calls with ENOSYS, as an older kernel does, or EPERM, as the filter of an older container engine does. For
- * tests, as root: no_new_privs is not set, so that newuidmap works behind it. */
+/* refuse ERRNO CALL[,CALL…] COMMAND [ARGUMENT…]: runs a command under a seccomp filter that answers
+ * some system calls with ENOSYS, as an older kernel does, or EPERM, as the filter of an older
+ * container engine does. For tests, as root: no_new_privs is not set, so that newuidmap works
+ * behind it. */
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>

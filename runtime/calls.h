@@ -1,5 +1,6 @@
-/* The default filter as a table, made from the profile when kiln is built (tool-seccomp.c), for those who
- * show it or name calls. A library of its own, kiln-calls: the front uses it and nothing else of this. */
+/* The default filter as a table, made from the profile when kiln is built (tool-seccomp.c), for
+ * those who show it or name calls. A library of its own, kiln-calls: the front uses it and nothing
+ * else of this. */
 #pragma once
 
 #include <stddef.h>
@@ -21,8 +22,8 @@ struct kilnrun_call {
 
 /* All calls that the architectures of the filter have, by name. */
 const struct kilnrun_call *kilnrun_calls(size_t *n);
-/* This architecture, and the highest number of a call that the profile knows: numbers above it answer
- * ENOSYS. */
+/* This architecture, and the highest number of a call that the profile knows: numbers above it
+ * answer ENOSYS. */
 const char *kilnrun_native_arch(void);
 unsigned kilnrun_newest_call(void);
 /* The number of a call that is newer than some libseccomp; -1 if the profile does not number it. */

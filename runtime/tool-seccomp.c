@@ -5,16 +5,14 @@
  * libseccomp does the work. In front of its program stands a prologue of our own for calls that are
  * newer than the libseccomp at hand: the allowed ones by number, and ENOSYS, not EPERM, for all
  * numbers above the newest that the profile knows of. */
+#include "tool-seccomp.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <seccomp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,27 +33,7 @@
 #error "add this architecture here and to runtime/profiles/default.json"
 #endif
 
-/* From 424 (pidfd_send_signal, Linux 5.1) on, a call has the same number on all of the above. */
-#define FIRST_COMMON_NUMBER 424
-/* From here on numbers are not those of new calls: ARM has calls of its own here (cacheflush, set_tls), and
- * x32's have the architecture of x86-64 and a bit above. */
-#define FIRST_SPECIAL_NUMBER 0x0f0000u
-#define X32_BIT 0x40000000u
-#define MAX_NUMBERS 100
-
-struct compiler {
-    const char *path;
-    const char *arch; /* as the profile and libseccomp name it */
-    uint32_t token;   /* SCMP_ARCH_*, which is AUDIT_ARCH_* */
-    struct json_object *profile;
-    scmp_filter_ctx filter;
-    unsigned numbers[MAX_NUMBERS]; /* allowed by the prologue */
-    const char *names[MAX_NUMBERS];
-    size_t n_numbers;
-};
-
-__attribute__((noreturn, format(printf, 2, 3))) static void die(const struct compiler *c,
-                                                                const char *format, ...)
+void die(const struct compiler *c, const char *format, ...)
 {
     va_list ap;
 
@@ -67,8 +45,8 @@ __attribute__((noreturn, format(printf, 2, 3))) static void die(const struct com
     exit(1);
 }
 
-static struct json_object *member(const struct compiler *c, struct json_object *o, const char *name,
-                                  enum json_type type)
+struct json_object *member(const struct compiler *c, struct json_object *o, const char *name,
+                           enum json_type type)
 {
     struct json_object *value;
 
@@ -77,7 +55,7 @@ static struct json_object *member(const struct compiler *c, struct json_object *
     return value;
 }
 
-static bool array_has(struct json_object *array, const char *word)
+bool array_has(struct json_object *array, const char *word)
 {
     for (size_t i = 0; i < json_object_array_length(array); i++)
         if (strcmp(json_object_get_string(json_object_array_get_idx(array, i)), word) == 0)
@@ -126,7 +104,7 @@ static void allow_names(struct compiler *c, struct json_object *names)
                  NULL);
 }
 
-static unsigned argument_number(const struct compiler *c, struct json_object *rule)
+unsigned argument_number(const struct compiler *c, struct json_object *rule)
 {
     struct json_object *value;
     char key[32];
@@ -292,225 +270,6 @@ static void write_array(const struct compiler *c, const char *path)
     if (fclose(f) != 0)
         die(c, "cannot write %s: %s", path, strerror(errno));
     free(program);
-}
-
-/* --- The table ------------------------------------------------------------------------------ */
-
-struct call {
-    char *name;
-    char architectures[64];
-    const char *verdict;
-    char condition[256], why[256];
-};
-
-struct table {
-    struct call *calls;
-    size_t n;
-};
-
-static struct call *find_call(struct table *t, const char *name)
-{
-    for (size_t i = 0; i < t->n; i++)
-        if (strcmp(t->calls[i].name, name) == 0)
-            return &t->calls[i];
-    return NULL;
-}
-
-static void append(char *text, size_t room, const char *separator, const char *more)
-{
-    size_t used = strlen(text);
-
-    snprintf(text + used, room - used, "%s%s", used ? separator : "", more);
-}
-
-static void add_call(struct table *t, const char *name, const char *architecture)
-{
-    struct call *call = find_call(t, name);
-    size_t used;
-
-    if (!call) {
-        t->calls = realloc(t->calls, (t->n + 1) * sizeof *t->calls);
-        call = &t->calls[t->n++];
-        *call = (struct call){.name = strdup(name), .verdict = "EPERM"};
-    }
-    used = strlen(call->architectures);
-    /* libseccomp knows x32's calls with their bit and without */
-    if (used < strlen(architecture) ||
-        strcmp(call->architectures + used - strlen(architecture), architecture) != 0)
-        append(call->architectures, sizeof call->architectures, " ", architecture);
-}
-
-/* All calls of one architecture that libseccomp knows; numbers are looked through, as it has no list. */
-static void add_calls_of(struct table *t, const char *architecture)
-{
-    static const unsigned first[] = {0, FIRST_SPECIAL_NUMBER, X32_BIT};
-    uint32_t token = seccomp_arch_resolve_name(architecture);
-
-    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
-        for (unsigned n = first[i]; n < first[i] + 1024; n++) {
-            char *name = seccomp_syscall_resolve_num_arch(token, (int)n);
-            if (name)
-                add_call(t, name, architecture);
-            free(name);
-        }
-}
-
-static void set_verdict(struct table *t, const char *name, const char *verdict)
-{
-    struct call *call = find_call(t, name);
-
-    if (call) { /* otherwise none of these architectures has it */
-        call->verdict = verdict;
-        call->condition[0] = 0;
-        call->why[0] = 0;
-    }
-}
-
-static void set_all(struct table *t, struct json_object *names)
-{
-    for (size_t i = 0; i < json_object_array_length(names); i++)
-        set_verdict(t, json_object_get_string(json_object_array_get_idx(names, i)), "ALLOWED");
-}
-
-static void set_rule(const struct compiler *c, struct table *t, struct json_object *rule)
-{
-    struct call *call =
-        find_call(t, json_object_get_string(member(c, rule, "call", json_type_string)));
-    struct json_object *value, *other;
-    char text[96] = "";
-
-    if (!call || strcmp(call->verdict, "ALLOWED") == 0)
-        return;
-    if (json_object_object_get_ex(rule, "errno", &value)) {
-        call->verdict = json_object_get_string(value);
-    } else {
-        unsigned arg = argument_number(c, rule);
-        call->verdict = "CONDITIONAL";
-        if (json_object_object_get_ex(rule, "mask", &value) &&
-            json_object_object_get_ex(rule, "equal", &other))
-            snprintf(text, sizeof text, "(a%u & 0x%llx) == %lld", arg,
-                     (unsigned long long)json_object_get_int64(value),
-                     (long long)json_object_get_int64(other));
-        else if (json_object_object_get_ex(rule, "less", &value))
-            snprintf(text, sizeof text, "a%u < %lld", arg, (long long)json_object_get_int64(value));
-        else if (json_object_object_get_ex(rule, "greater", &value))
-            snprintf(text, sizeof text, "a%u > %lld", arg, (long long)json_object_get_int64(value));
-        else if (json_object_object_get_ex(rule, "equal", &value))
-            snprintf(text, sizeof text, "a%u == %lld", arg, (long long)json_object_get_int64(value));
-    }
-    if (json_object_object_get_ex(rule, "why", &value))
-        append(call->why, sizeof call->why, "; ", json_object_get_string(value));
-    append(call->condition, sizeof call->condition, " || ", text);
-}
-
-static int compare_calls(const void *a, const void *b)
-{
-    return strcmp(((const struct call *)a)->name, ((const struct call *)b)->name);
-}
-
-/* "in Docker with sys_admin, bpf" for what a capability that commands lack would allow. */
-static void add_capabilities(const struct compiler *c, struct table *t)
-{
-    struct json_object *capabilities = member(c, c->profile, "capabilities", json_type_array);
-
-    json_object_object_foreach(member(c, c->profile, "with_capability", json_type_object), name, calls)
-    {
-        bool has = array_has(capabilities, name);
-        if (has)
-            set_all(t, calls);
-        for (size_t i = 0; !has && i < json_object_array_length(calls); i++) {
-            const char *text = json_object_get_string(json_object_array_get_idx(calls, i));
-            struct call *call = find_call(t, text);
-            if (!call || strcmp(call->verdict, "EPERM") != 0)
-                continue;
-            append(call->why, sizeof call->why, ", ", call->why[0] ? name : "in Docker with ");
-            if (call->why[strlen(call->why) - 1] == ' ')
-                append(call->why, sizeof call->why, "", name);
-        }
-    }
-}
-
-static void fill_table(const struct compiler *c, struct table *t)
-{
-    struct json_object *others =
-        member(c, member(c, c->profile, "architectures", json_type_object), c->arch, json_type_array);
-    struct json_object *names;
-
-    add_calls_of(t, c->arch);
-    for (size_t i = 0; i < json_object_array_length(others); i++)
-        add_calls_of(t, json_object_get_string(json_object_array_get_idx(others, i)));
-    for (size_t i = 0; i < c->n_numbers; i++)
-        if (!find_call(t, c->names[i])) {
-            add_call(t, c->names[i], c->arch);
-            for (size_t k = 0; c->numbers[i] >= FIRST_COMMON_NUMBER && k < json_object_array_length(others); k++) {
-                const char *other = json_object_get_string(json_object_array_get_idx(others, k));
-                if (strcmp(other, "x32") != 0)
-                    add_call(t, c->names[i], other);
-            }
-        }
-    json_object_object_foreach(member(c, c->profile, "always", json_type_object), theme, list)
-    {
-        (void)theme;
-        set_all(t, list);
-    }
-    if (json_object_object_get_ex(member(c, c->profile, "on_architecture", json_type_object), c->arch,
-                                  &names))
-        set_all(t, names);
-    add_capabilities(c, t);
-    names = member(c, c->profile, "if_argument", json_type_array);
-    for (size_t i = 0; i < json_object_array_length(names); i++)
-        set_rule(c, t, json_object_array_get_idx(names, i));
-    struct json_object *capabilities = member(c, c->profile, "capabilities", json_type_array);
-    json_object_object_foreach(member(c, c->profile, "without_capability", json_type_object), without, rules)
-    {
-        for (size_t i = 0; !array_has(capabilities, without) && i < json_object_array_length(rules); i++) {
-            struct json_object *rule = json_object_array_get_idx(rules, i);
-            struct call *call = find_call(t, json_object_get_string(member(c, rule, "call", json_type_string)));
-            if (call)
-                call->why[0] = 0; /* what add_capabilities() said */
-            set_rule(c, t, rule);
-        }
-    }
-    qsort(t->calls, t->n, sizeof *t->calls, compare_calls);
-}
-
-static void write_text(FILE *f, const char *text)
-{
-    if (!text || !*text)
-        fprintf(f, "NULL, ");
-    else
-        fprintf(f, "\"%s\", ", text); /* of the profile: without quotes */
-}
-
-static void write_table(const struct compiler *c, const char *path)
-{
-    struct table t = {0};
-    FILE *f = fopen(path, "we");
-
-    if (!f)
-        die(c, "cannot write %s: %s", path, strerror(errno));
-    fill_table(c, &t);
-    fprintf(f,
-            "/* Made by tool-seccomp.c from a seccomp profile; do not edit. */\n"
-            "static const char native_arch[] = \"%s\";\n"
-            "static const unsigned newest_call = %d;\n"
-            "static const struct kilnrun_call default_calls[] = {\n",
-            c->arch, json_object_get_int(member(c, c->profile, "newest", json_type_int)));
-    for (size_t i = 0; i < t.n; i++) {
-        const struct call *call = &t.calls[i];
-        fprintf(f, "    {\"%s\", KILNRUN_CALL_%s, ", call->name, call->verdict);
-        write_text(f, call->condition);
-        write_text(f, call->why);
-        fprintf(f, "\"%s\"},\n", call->architectures);
-        free(call->name);
-    }
-    fprintf(f, "};\nstatic const struct { const char *name; int number; } new_calls[] = {\n");
-    json_object_object_foreach(member(c, c->profile, "numbers", json_type_object), name, number)
-        fprintf(f, "    {\"%s\", %d},\n", name, json_object_get_int(number));
-    fprintf(f, "};\n");
-    free(t.calls);
-    if (fclose(f) != 0)
-        die(c, "cannot write %s: %s", path, strerror(errno));
 }
 
 int main(int argc, char **argv)

@@ -25,7 +25,8 @@ static bool refuse(const char *text, const char *key, GError **error)
         }
     }
     return kiln_usage_error(
-        error, "--security-opt %s: unknown option (seccomp=FILE|unconfined|builtin, no-new-privileges)",
+        error,
+        "--security-opt %s: unknown option (seccomp=FILE|unconfined|builtin, no-new-privileges)",
         text);
 }
 
@@ -43,7 +44,8 @@ static bool add_profile(KilnRequest *r, const char *value, GError **error)
     return true;
 }
 
-static bool add_no_new_privileges(KilnRequest *r, const char *text, const char *value, GError **error)
+static bool add_no_new_privileges(KilnRequest *r, const char *text, const char *value,
+                                  GError **error)
 {
     static const char *const yes[] = {"true", "1", NULL}, *const no[] = {"false", "0", NULL};
     if (!g_strv_contains(yes, value) && !g_strv_contains(no, value)) {

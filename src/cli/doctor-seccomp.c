@@ -26,7 +26,8 @@ static char *make_json(const struct kilnrun_call *calls, gsize n)
         json_object *o = json_object_new_object();
         json_object_object_add(o, "name", json_object_new_string(c->name));
         json_object_object_add(o, "verdict", json_object_new_string(words[c->verdict]));
-        json_object_object_add(o, "condition", c->condition ? json_object_new_string(c->condition) : NULL);
+        json_object_object_add(o, "condition",
+                               c->condition ? json_object_new_string(c->condition) : NULL);
         json_object_object_add(o, "why", c->why ? json_object_new_string(c->why) : NULL);
         json_object_object_add(o, "architectures", json_object_new_string(c->architectures));
         json_object_array_add(list, o);
@@ -44,15 +45,18 @@ static char *make_text(const struct kilnrun_call *calls, gsize n)
     for (gsize i = 0; i < n; i++) {
         const struct kilnrun_call *c = &calls[i];
         const char *parts[] = {c->condition, c->why};
-        g_autofree char *condition =
-            parts[0] && parts[1] ? g_strconcat(parts[0], "   ", parts[1], NULL)
-                                 : g_strdup(parts[0] ? parts[0] : parts[1] ? parts[1] : "");
+        g_autofree char *condition = parts[0] && parts[1]
+                                         ? g_strconcat(parts[0], "   ", parts[1], NULL)
+                                         : g_strdup(parts[0]   ? parts[0]
+                                                    : parts[1] ? parts[1]
+                                                               : "");
         const char *cells[] = {c->name, words[c->verdict], c->architectures, condition};
         kiln_table_add(table, cells);
     }
     g_autofree char *rows = kiln_table_text(table);
-    return g_strdup_printf("%sOther calls answer EPERM, numbers above %u (Docker's profile is older) ENOSYS.\n",
-                           rows, kilnrun_newest_call());
+    return g_strdup_printf(
+        "%sOther calls answer EPERM, numbers above %u (Docker's profile is older) ENOSYS.\n", rows,
+        kilnrun_newest_call());
 }
 
 char *kiln_seccomp_shown(bool json)

@@ -5,13 +5,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The arguments are such that a kernel with the call answers with another error than ENOSYS and EPERM. */
+/* The arguments are such that a kernel with the call answers with another error than ENOSYS and
+ * EPERM. */
 typedef struct {
     KilnKernelUse use;
     const char *name, *version;
     long number;
     long args[6];
-    bool replaced; /* there is an older call in its stead, which everyone takes that is told ENOSYS */
+    bool replaced; /* whoever is told ENOSYS takes an older call in its stead */
 } Call;
 
 static const Call calls[] = {
@@ -35,14 +36,16 @@ char *kiln_kernel_missing(KilnKernelUse use)
         errno = 0;
         syscall(c->number, c->args[0], c->args[1], c->args[2], c->args[3], c->args[4], c->args[5]);
         if (errno == ENOSYS && !c->replaced)
-            return g_strdup_printf("%s(2) is not in this kernel: Linux %s or newer is needed, or, in a container, "
-                                   "a seccomp profile that knows the call",
-                                   c->name, c->version);
+            return g_strdup_printf(
+                "%s(2) is not in this kernel: Linux %s or newer is needed, or, in a container, "
+                "a seccomp profile that knows the call",
+                c->name, c->version);
         if (errno == EPERM)
-            return g_strdup_printf("%s(2), of Linux %s, is refused by a seccomp filter that is older than the call: "
-                                   "update what runs this container, or start it with --security-opt "
-                                   "seccomp=unconfined",
-                                   c->name, c->version);
+            return g_strdup_printf(
+                "%s(2), of Linux %s, is refused by a seccomp filter that is older than the call: "
+                "update what runs this container, or start it with --security-opt "
+                "seccomp=unconfined",
+                c->name, c->version);
     }
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* What hosts refuse to builds, by symptom: the cause and what mends it, in the same words in a failing build
- * and in `kiln doctor`. */
+/* What hosts refuse to builds, by symptom: the cause and what mends it, in the same words in a
+ * failing build and in `kiln doctor`. */
 #pragma once
 
 #include <glib.h>
@@ -18,6 +18,6 @@ const char *kiln_refusal_cause(KilnRefusal refusal);
 const char *kiln_refusal_remedy(KilnRefusal refusal);
 
 /* A sandbox that could not be prepared, by the runtime's stage and (positive) errno:
- * what to tell the user, or NULL if that is not the host's doing. fs: the store's file system ("overlay", "nfs"
- * …), or NULL. g_free(). */
+ * what to tell the user, or NULL if that is not the host's doing. fs: the store's file system
+ * ("overlay", "nfs" …), or NULL. g_free(). */
 char *kiln_refusal_explain(const char *stage, int error, const char *fs);

@@ -14,13 +14,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-G_DEFINE_QUARK(kiln-seccomp-error-quark, kiln_seccomp_error)
+G_DEFINE_QUARK(kiln - seccomp - error - quark, kiln_seccomp_error)
 
 /* From here on numbers are not those of new calls: ARM's own, and above them x32's. */
 #define FIRST_SPECIAL_NUMBER 0x0f0000u
 /* From this number on a call has the same one everywhere. */
 #define FIRST_COMMON_NUMBER 424
-/* Names in one profile that libseccomp does not know, each two instructions within a jump's reach. */
+/* Names in one profile that libseccomp does not know, each two instructions within a jump's reach.
+ */
 #define NEW_MAX 60
 
 typedef struct {
@@ -45,7 +46,8 @@ static bool invalid(GError **error, const char *text)
 
 static bool library_failed(const char *what, int rc, GError **error)
 {
-    g_set_error(error, KILN_SECCOMP_ERROR, KILN_SECCOMP_ERROR_LIBRARY, "%s: %s", what, g_strerror(-rc));
+    g_set_error(error, KILN_SECCOMP_ERROR, KILN_SECCOMP_ERROR_LIBRARY, "%s: %s", what,
+                g_strerror(-rc));
     return false;
 }
 
@@ -59,7 +61,8 @@ KilnSeccompHost kiln_seccomp_host(void)
     return host;
 }
 
-/* --- Architectures --------------------------------------------------------------------------------------- */
+/* --- Architectures
+ * --------------------------------------------------------------------------------------- */
 
 /* "SCMP_ARCH_X86_64" → libseccomp's token; 0 if there is none. */
 static uint32_t arch_token(const char *name)
@@ -119,8 +122,9 @@ static bool choose_arches(Compiler *c, json_object *profile, GError **error)
 {
     json_object *list = NULL, *map = NULL;
     uint32_t own = c->host->arch ? seccomp_arch_resolve_name(c->host->arch) : seccomp_arch_native();
-    if (own != seccomp_arch_native() && (seccomp_arch_remove(c->filter, seccomp_arch_native()) < 0 ||
-                                         seccomp_arch_add(c->filter, own) < 0))
+    if (own != seccomp_arch_native() &&
+        (seccomp_arch_remove(c->filter, seccomp_arch_native()) < 0 ||
+         seccomp_arch_add(c->filter, own) < 0))
         return library_failed("architecture", -EINVAL, error);
     g_array_append_val(c->arches, own);
     json_object_object_get_ex(profile, "architectures", &list);
@@ -133,7 +137,9 @@ static bool choose_arches(Compiler *c, json_object *profile, GError **error)
     return add_arches(c, list, error) && (!map || add_mapped(c, map, error));
 }
 
-/* --- Rules ----------------------------------------------------------------------------------------------- */
+/* --- Rules
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static bool add_new_call(Compiler *c, const KilnSeccompRule *rule, const char *name, GError **error)
 {
@@ -171,8 +177,9 @@ static bool add_rule(Compiler *c, const KilnSeccompRule *rule, GError **error)
 {
     size_t n = rule->names ? json_object_array_length(rule->names) : 1;
     for (size_t i = 0; rule->applies && i < n; i++) {
-        const char *name =
-            rule->names ? json_object_get_string(json_object_array_get_idx(rule->names, i)) : rule->name;
+        const char *name = rule->names
+                               ? json_object_get_string(json_object_array_get_idx(rule->names, i))
+                               : rule->name;
         if (rule->action == c->otherwise)
             g_ptr_array_add(c->names, (char *)name); /* the profile knows of it */
         else if (!add_call(c, rule, name, error))
@@ -190,18 +197,21 @@ static bool add_rules(Compiler *c, json_object *profile, GError **error)
         return invalid(error, "\"syscalls\" is not a list");
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         KilnSeccompRule rule;
-        if (!kiln_seccomp_rule_read(json_object_array_get_idx(list, i), (guint)i, c->host, &rule, error) ||
+        if (!kiln_seccomp_rule_read(json_object_array_get_idx(list, i), (guint)i, c->host, &rule,
+                                    error) ||
             !add_rule(c, &rule, error))
             return false;
     }
     return true;
 }
 
-/* --- The program ----------------------------------------------------------------------------------------- */
+/* --- The program
+ * ----------------------------------------------------------------------------------------- */
 
 static uint32_t audit_arch(uint32_t token)
 {
-    return token == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : token; /* the others are what the kernel says */
+    return token == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64
+                                  : token; /* the others are what the kernel says */
 }
 
 /* The highest number that a call of the profile has on an architecture. */
@@ -287,7 +297,8 @@ static GBytes *export_program(Compiler *c, GError **error)
     return NULL;
 }
 
-/* --- The document ---------------------------------------------------------------------------------------- */
+/* --- The document
+ * ---------------------------------------------------------------------------------------- */
 
 static json_object *parse(const char *json, GError **error)
 {
@@ -317,18 +328,21 @@ static bool compile(Compiler *c, json_object *profile, GError **error)
         !json_object_is_type(action, json_type_string))
         return invalid(error, "it has no \"defaultAction\"");
     json_object_object_get_ex(profile, "defaultErrnoRet", &errno_ret);
-    if (!kiln_seccomp_action("defaultAction", json_object_get_string(action), errno_ret, &c->otherwise, error))
+    if (!kiln_seccomp_action("defaultAction", json_object_get_string(action), errno_ret,
+                             &c->otherwise, error))
         return false;
     c->filter = seccomp_init(c->otherwise);
     if (!c->filter)
         return library_failed("seccomp_init", -ENOMEM, error);
-    /* As the default filter: a binary search, and no call by an architecture that nobody has named. */
+    /* As the default filter: a binary search, and no call by an architecture that nobody has named.
+     */
     seccomp_attr_set(c->filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     seccomp_attr_set(c->filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     return choose_arches(c, profile, error) && add_rules(c, profile, error);
 }
 
-GBytes *kiln_seccomp_compile(const char *json, const KilnSeccompHost *host, char **unknown, GError **error)
+GBytes *kiln_seccomp_compile(const char *json, const KilnSeccompHost *host, char **unknown,
+                             GError **error)
 {
     KilnSeccompHost named = *host;
     named.arch = host->arch ? host->arch : kilnrun_native_arch();

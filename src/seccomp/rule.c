@@ -28,12 +28,13 @@ static bool refused_action(const char *where, const char *name, GError **error)
     };
     for (guint i = 0; i < G_N_ELEMENTS(refused); i++)
         if (strcmp(name, refused[i].name) == 0)
-            return invalid(error, "%s: %s cannot be used in a build: %s", where, name, refused[i].why);
+            return invalid(error, "%s: %s cannot be used in a build: %s", where, name,
+                           refused[i].why);
     return invalid(error, "%s: unknown action \"%s\"", where, name);
 }
 
-bool kiln_seccomp_action(const char *where, const char *name, json_object *errno_ret, uint32_t *action,
-                         GError **error)
+bool kiln_seccomp_action(const char *where, const char *name, json_object *errno_ret,
+                         uint32_t *action, GError **error)
 {
     static const struct {
         const char *name;
@@ -63,7 +64,8 @@ bool kiln_seccomp_action(const char *where, const char *name, json_object *errno
     return refused_action(where, name, error);
 }
 
-/* --- Conditions ------------------------------------------------------------------------------------------ */
+/* --- Conditions
+ * ------------------------------------------------------------------------------------------ */
 
 static bool has_string(json_object *list, const char *text)
 {
@@ -87,9 +89,9 @@ static const char *condition_arch(const KilnSeccompHost *host)
 static bool has_capability(const char *name)
 {
     static const char *const capabilities[] = {
-        "CAP_AUDIT_WRITE", "CAP_CHOWN",  "CAP_DAC_OVERRIDE",     "CAP_FOWNER", "CAP_FSETID",
-        "CAP_KILL",        "CAP_MKNOD",  "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP",
-        "CAP_SETGID",      "CAP_SETPCAP", "CAP_SETUID",          "CAP_SYS_CHROOT", NULL};
+        "CAP_AUDIT_WRITE", "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",     "CAP_FSETID",
+        "CAP_KILL",        "CAP_MKNOD",   "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",    "CAP_SETFCAP",
+        "CAP_SETGID",      "CAP_SETPCAP", "CAP_SETUID",           "CAP_SYS_CHROOT", NULL};
     return name && g_strv_contains(capabilities, name);
 }
 
@@ -98,7 +100,8 @@ typedef struct {
     bool has_kernel, kernel_reached;
 } Conditions;
 
-static bool read_list(const char *where, json_object *o, const char *key, json_object **list, GError **error)
+static bool read_list(const char *where, json_object *o, const char *key, json_object **list,
+                      GError **error)
 {
     *list = NULL;
     if (!json_object_object_get_ex(o, key, list) || !*list)
@@ -119,7 +122,8 @@ static bool read_conditions(const char *where, json_object *entry, const char *k
         return true;
     if (!json_object_is_type(o, json_type_object))
         return invalid(error, "%s: \"%s\" is not an object", where, key);
-    if (!read_list(where, o, "arches", &out->arches, error) || !read_list(where, o, "caps", &out->caps, error))
+    if (!read_list(where, o, "arches", &out->arches, error) ||
+        !read_list(where, o, "caps", &out->caps, error))
         return false;
     if (json_object_object_get_ex(o, "minKernel", &kernel) && kernel) {
         unsigned major, minor;
@@ -142,9 +146,10 @@ static size_t count_capabilities(json_object *caps)
     return n;
 }
 
-/* As moby/profiles (seccomp_linux.go): one thing that is excluded is enough, all that is included is needed. */
-static bool read_applies(const char *where, json_object *entry, const KilnSeccompHost *host, bool *applies,
-                         GError **error)
+/* As moby/profiles (seccomp_linux.go): one thing that is excluded is enough, all that is included
+ * is needed. */
+static bool read_applies(const char *where, json_object *entry, const KilnSeccompHost *host,
+                         bool *applies, GError **error)
 {
     const char *arch = condition_arch(host);
     Conditions without, with;
@@ -152,24 +157,32 @@ static bool read_applies(const char *where, json_object *entry, const KilnSeccom
         !read_conditions(where, entry, "includes", host, &with, error))
         return false;
     bool excluded = (without.arches && has_string(without.arches, arch)) ||
-                    count_capabilities(without.caps) > 0 || (without.has_kernel && without.kernel_reached);
-    bool included = (!with.arches || has_string(with.arches, arch)) &&
-                    (!with.caps || count_capabilities(with.caps) == json_object_array_length(with.caps)) &&
-                    (!with.has_kernel || with.kernel_reached);
+                    count_capabilities(without.caps) > 0 ||
+                    (without.has_kernel && without.kernel_reached);
+    bool included =
+        (!with.arches || has_string(with.arches, arch)) &&
+        (!with.caps || count_capabilities(with.caps) == json_object_array_length(with.caps)) &&
+        (!with.has_kernel || with.kernel_reached);
     *applies = included && !excluded;
     return true;
 }
 
-/* --- Arguments ------------------------------------------------------------------------------------------- */
+/* --- Arguments
+ * ------------------------------------------------------------------------------------------- */
 
-static bool read_operator(const char *where, json_object *arg, enum scmp_compare *out, GError **error)
+static bool read_operator(const char *where, json_object *arg, enum scmp_compare *out,
+                          GError **error)
 {
     static const struct {
         const char *name;
         enum scmp_compare op;
     } operators[] = {
-        {"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT}, {"SCMP_CMP_LE", SCMP_CMP_LE},
-        {"SCMP_CMP_EQ", SCMP_CMP_EQ}, {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
+        {"SCMP_CMP_NE", SCMP_CMP_NE},
+        {"SCMP_CMP_LT", SCMP_CMP_LT},
+        {"SCMP_CMP_LE", SCMP_CMP_LE},
+        {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+        {"SCMP_CMP_GE", SCMP_CMP_GE},
+        {"SCMP_CMP_GT", SCMP_CMP_GT},
         {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
     };
     json_object *name = NULL;
@@ -184,7 +197,8 @@ static bool read_operator(const char *where, json_object *arg, enum scmp_compare
     return invalid(error, "%s: unknown comparison \"%s\"", where, text);
 }
 
-static bool read_number(const char *where, json_object *arg, const char *key, uint64_t *out, GError **error)
+static bool read_number(const char *where, json_object *arg, const char *key, uint64_t *out,
+                        GError **error)
 {
     json_object *value = NULL;
     *out = 0;
@@ -203,13 +217,18 @@ static bool read_arg(const char *where, json_object *arg, struct scmp_arg_cmp *o
     enum scmp_compare op;
     if (!json_object_is_type(arg, json_type_object))
         return invalid(error, "%s: an argument is not an object", where);
-    if (!read_number(where, arg, "index", &index, error) || !read_number(where, arg, "value", &value, error) ||
-        !read_number(where, arg, "valueTwo", &second, error) || !read_operator(where, arg, &op, error))
+    if (!read_number(where, arg, "index", &index, error) ||
+        !read_number(where, arg, "value", &value, error) ||
+        !read_number(where, arg, "valueTwo", &second, error) ||
+        !read_operator(where, arg, &op, error))
         return false;
     if (index > 5)
-        return invalid(error, "%s: argument %" G_GUINT64_FORMAT ": a call has six, from 0 to 5", where, index);
-    /* With MASKED_EQ the first value is the mask and the second what it must leave, as in libseccomp. */
-    *out = (struct scmp_arg_cmp){.arg = (unsigned)index, .op = op, .datum_a = value, .datum_b = second};
+        return invalid(error, "%s: argument %" G_GUINT64_FORMAT ": a call has six, from 0 to 5",
+                       where, index);
+    /* With MASKED_EQ the first value is the mask and the second what it must leave, as in
+     * libseccomp. */
+    *out = (struct scmp_arg_cmp){
+        .arg = (unsigned)index, .op = op, .datum_a = value, .datum_b = second};
     return true;
 }
 
@@ -253,10 +272,13 @@ bool kiln_seccomp_rule_read(json_object *entry, guint index, const KilnSeccompHo
     *rule = (KilnSeccompRule){0};
     if (!json_object_is_type(entry, json_type_object))
         return invalid(error, "%s is not an object", where);
-    if (!json_object_object_get_ex(entry, "action", &action) || !json_object_is_type(action, json_type_string))
+    if (!json_object_object_get_ex(entry, "action", &action) ||
+        !json_object_is_type(action, json_type_string))
         return invalid(error, "%s has no \"action\"", where);
     json_object_object_get_ex(entry, "errnoRet", &errno_ret);
     return read_names(where, entry, rule, error) &&
-           kiln_seccomp_action(where, json_object_get_string(action), errno_ret, &rule->action, error) &&
-           read_args(where, entry, rule, error) && read_applies(where, entry, host, &rule->applies, error);
+           kiln_seccomp_action(where, json_object_get_string(action), errno_ret, &rule->action,
+                               error) &&
+           read_args(where, entry, rule, error) &&
+           read_applies(where, entry, host, &rule->applies, error);
 }

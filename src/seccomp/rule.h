@@ -1,4 +1,5 @@
-/* One entry of a profile's "syscalls": what is done with some calls, and when. Private to this folder. */
+/* One entry of a profile's "syscalls": what is done with some calls, and when. Private to this
+ * folder. */
 #pragma once
 
 #include "seccomp/profile.h"
@@ -17,10 +18,10 @@ typedef struct {
     bool applies;  /* "includes" and "excludes" let it, on this host */
 } KilnSeccompRule;
 
-/* The action "SCMP_ACT_…", which with ERRNO takes `errno_ret` (an integer, or NULL: EPERM). `where` is for
- * the error. */
-bool kiln_seccomp_action(const char *where, const char *name, json_object *errno_ret, uint32_t *action,
-                         GError **error);
+/* The action "SCMP_ACT_…", which with ERRNO takes `errno_ret` (an integer, or NULL: EPERM). `where`
+ * is for the error. */
+bool kiln_seccomp_action(const char *where, const char *name, json_object *errno_ret,
+                         uint32_t *action, GError **error);
 
 /* Reads entry `index`. */
 bool kiln_seccomp_rule_read(json_object *entry, guint index, const KilnSeccompHost *host,

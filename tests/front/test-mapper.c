@@ -61,7 +61,8 @@ static void test_causes(Fixture *f, gconstpointer data)
     const KilnIdRange range = {.start = 100000, .count = 65536};
     (void)data;
     assert_problem(f, NULL, range, "newuidmap is not installed", "uidmap");
-    assert_problem(f, f->program, range, "neither set-user-ID root nor has file capabilities", "setcap cap_setuid+ep");
+    assert_problem(f, f->program, range, "neither set-user-ID root nor has file capabilities",
+                   "setcap cap_setuid+ep");
     put(f, "self/status", "Name:\tkiln\nNoNewPrivs:\t1\n");
     assert_problem(f, f->program, range, "no_new_privs is set", "allowPrivilegeEscalation");
 }

@@ -31,7 +31,8 @@ static void test_explained(void)
         {"cwd", ENOTDIR, NULL, NULL},
         {"user", EINVAL, NULL, NULL},
     };
-    for (guint i = geteuid() == 0 ? 0 : 1; i < G_N_ELEMENTS(cases); i++) { /* EPERM asks the kernel as root */
+    for (guint i = geteuid() == 0 ? 0 : 1; i < G_N_ELEMENTS(cases);
+         i++) { /* EPERM asks the kernel as root */
         g_autofree char *text = kiln_refusal_explain(cases[i].stage, cases[i].error, cases[i].fs);
         if (!cases[i].says) {
             g_assert_null(text);
@@ -89,9 +90,12 @@ static void test_binfmt(void)
         {"register", "enabled\n"},
         {"status", "enabled\n"},
         {"jar", "enabled\ninterpreter /usr/bin/jexec\nflags: \noffset 0\nmagic 504b0304\n"},
-        {"qemu-riscv64", "enabled\ninterpreter /usr/libexec/q\nflags: POCF\noffset 0\nmagic 7f454c46020101\n"},
-        {"qemu-arm", "disabled\ninterpreter /usr/libexec/q\nflags: POCF\noffset 0\nmagic 7f454c46010101\n"},
-        {"qemu-aarch64", "enabled\ninterpreter /usr/libexec/q\nflags: POCF\noffset 0\nmagic 7f454c46020101\n"},
+        {"qemu-riscv64",
+         "enabled\ninterpreter /usr/libexec/q\nflags: POCF\noffset 0\nmagic 7f454c46020101\n"},
+        {"qemu-arm",
+         "disabled\ninterpreter /usr/libexec/q\nflags: POCF\noffset 0\nmagic 7f454c46010101\n"},
+        {"qemu-aarch64",
+         "enabled\ninterpreter /usr/libexec/q\nflags: POCF\noffset 0\nmagic 7f454c46020101\n"},
     };
     g_autofree char *proc = g_dir_make_tmp("kiln-proc-XXXXXX", NULL);
     g_autofree char *dir = g_build_filename(proc, "sys", "fs", "binfmt_misc", NULL);
@@ -108,14 +112,17 @@ static void test_binfmt(void)
         g_autofree char *path = g_build_filename(dir, files[i][0], NULL);
         g_remove(path);
     }
-    for (const char *left = "sys/fs/binfmt_misc"; left; left = strlen(left) > 6 ? "sys/fs" : strlen(left) > 3 ? "sys" : NULL) {
+    for (const char *left = "sys/fs/binfmt_misc"; left; left = strlen(left) > 6   ? "sys/fs"
+                                                               : strlen(left) > 3 ? "sys"
+                                                                                  : NULL) {
         g_autofree char *path = g_build_filename(proc, left, NULL);
         g_rmdir(path);
     }
     g_rmdir(proc);
 }
 
-/* The tests' own kernel has all; that each is missed where it is not there, integration/36-kernels.bats shows. */
+/* The tests' own kernel has all; that each is missed where it is not there,
+ * integration/36-kernels.bats shows. */
 static void test_nothing_is_missing(void)
 {
     g_autofree char *missing = kiln_kernel_missing(KILN_KERNEL_FILES);

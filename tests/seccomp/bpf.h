@@ -1,5 +1,5 @@
-/* Runs a seccomp filter as the kernel would (Documentation/networking/filter.rst), on data of our choice:
- * so are judged numbers, arguments and architectures that this host does not have. */
+/* Runs a seccomp filter as the kernel would (Documentation/networking/filter.rst), on data of our
+ * choice: so are judged numbers, arguments and architectures that this host does not have. */
 #pragma once
 
 #include <glib.h>
@@ -32,7 +32,8 @@ static inline gboolean bpf_jumps(const struct sock_filter *f, guint32 a)
 }
 
 /* The SECCOMP_RET_* that the program comes to. */
-static inline guint32 bpf_run(const struct sock_filter *program, gsize n, const struct seccomp_data *data)
+static inline guint32 bpf_run(const struct sock_filter *program, gsize n,
+                              const struct seccomp_data *data)
 {
     guint32 a = 0;
     for (gsize pc = 0; pc < n; pc++) {

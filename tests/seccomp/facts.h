@@ -8,12 +8,12 @@
 
 typedef struct {
     char *call;
-    int number;            /* -1: ask libseccomp */
-    guint error;           /* 0: allowed */
-    int argument;          /* -1: without a condition */
-    guint64 mask, value;   /* (argument & mask) `comparison` value */
-    char comparison;       /* '<', '=' or '>' */
-    char *architectures;   /* " x86_64 aarch64 ": of profiles; NULL: all */
+    int number;          /* -1: ask libseccomp */
+    guint error;         /* 0: allowed */
+    int argument;        /* -1: without a condition */
+    guint64 mask, value; /* (argument & mask) `comparison` value */
+    char comparison;     /* '<', '=' or '>' */
+    char *architectures; /* " x86_64 aarch64 ": of profiles; NULL: all */
 } Fact;
 
 static inline void fact_condition(Fact *f, const char *text)
@@ -77,7 +77,7 @@ static inline gboolean fact_holds(const Fact *f, const guint64 args[6])
     if (f->argument < 0)
         return TRUE;
     guint64 value = args[f->argument] & f->mask;
-    return f->comparison == '<' ? value < f->value
+    return f->comparison == '<'   ? value < f->value
            : f->comparison == '>' ? value > f->value
                                   : value == f->value;
 }

@@ -8,6 +8,11 @@ foreach(arch x86_64 aarch64)
         VERBATIM)
     target_sources(seccomp-test-default PRIVATE ${filter})
 endforeach()
+
+# For developers alone: how a profile in Docker's form differs from the default filter.
+add_executable(seccomp-compare EXCLUDE_FROM_ALL seccomp/compare.c)
+target_link_libraries(seccomp-compare PRIVATE kiln-seccomp kiln-run)
+
 target_include_directories(seccomp-test-default PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
 target_link_libraries(seccomp-test-default PRIVATE kiln-run)
 target_compile_definitions(seccomp-test-default PRIVATE

@@ -1,5 +1,6 @@
-/* The default filter judged by what Docker's comes to: every number of every architecture of the filters for
- * x86-64 (with its 32-bit side and x32) and aarch64 (with arm), each with arguments that matter. */
+/* The default filter judged by what Docker's comes to: every number of every architecture of the
+ * filters for x86-64 (with its 32-bit side and x32) and aarch64 (with arm), each with arguments
+ * that matter. */
 #include "bpf.h"
 #include "facts.h"
 
@@ -24,8 +25,8 @@ typedef struct {
     const char *profile; /* architecture that the filter is for */
     const struct sock_filter *program;
     gsize n;
-    guint32 arch;  /* of the call: SCMP_ARCH_*, which for x32 is not what the kernel says */
-    guint32 first; /* number */
+    guint32 arch;    /* of the call: SCMP_ARCH_*, which for x32 is not what the kernel says */
+    guint32 first;   /* number */
     gboolean narrow; /* arguments have 32 bits, or libseccomp looks at no more */
 } Side;
 
@@ -39,22 +40,24 @@ static const Side sides[] = {
 };
 
 static const guint64 arguments[][2] = {
-    {0, 0},          {1, 0},          {2, 0},          {8, 0},           {16, 9},         {37, 0},
-    {38, 0},         {39, 0},         {40, 0},         {41, 0},          {0x11, 0},       {0x20000, 0},
-    {0x20008, 0},    {0xffffffff, 0}, {1ull << 32, 0}, {0x10000011, 0},  {0x20000011, 0}, {0x02000000, 0},
-    {0x04000000, 0}, {0x08000000, 0}, {0x40000000, 0}, {0x80, 0},        {0x00010f00, 0}, {0x3d0f00, 0},
-    {G_MAXUINT64, 0}, {0, G_MAXUINT64},
+    {0, 0},           {1, 0},          {2, 0},          {8, 0},          {16, 9},
+    {37, 0},          {38, 0},         {39, 0},         {40, 0},         {41, 0},
+    {0x11, 0},        {0x20000, 0},    {0x20008, 0},    {0xffffffff, 0}, {1ull << 32, 0},
+    {0x10000011, 0},  {0x20000011, 0}, {0x02000000, 0}, {0x04000000, 0}, {0x08000000, 0},
+    {0x40000000, 0},  {0x80, 0},       {0x00010f00, 0}, {0x3d0f00, 0},   {G_MAXUINT64, 0},
+    {0, G_MAXUINT64},
 };
 
-/* A call that libseccomp does not know is found by the number in the facts: the same on all but x32 from 424
- * on, below that the profile's own. */
+/* A call that libseccomp does not know is found by the number in the facts: the same on all but x32
+ * from 424 on, below that the profile's own. */
 static gboolean is_call(const Fact *f, const Side *side, guint32 number, const char *name)
 {
     if (name)
         return strcmp(f->call, name) == 0;
     return f->number >= 0 && (guint32)f->number == number &&
-           (f->number >= 424 || side->arch == (strcmp(side->profile, "x86_64") == 0 ? SCMP_ARCH_X86_64
-                                                                                   : SCMP_ARCH_AARCH64));
+           (f->number >= 424 ||
+            side->arch ==
+                (strcmp(side->profile, "x86_64") == 0 ? SCMP_ARCH_X86_64 : SCMP_ARCH_AARCH64));
 }
 
 /* Rules that allow come before the one that says how else a call is refused. */
@@ -88,8 +91,9 @@ static guint check_number(const GArray *facts, const Side *side, guint32 number)
         guint32 got = bpf_run(side->program, side->n, &data);
         guint32 want = expected(facts, side, number, name, args);
         if (got != want) {
-            g_test_message("%s, %08x: %u (%s) with 0x%llx: %08x, not %08x", side->profile, side->arch,
-                           number, name ? name : "no name", (unsigned long long)args[0], got, want);
+            g_test_message("%s, %08x: %u (%s) with 0x%llx: %08x, not %08x", side->profile,
+                           side->arch, number, name ? name : "no name", (unsigned long long)args[0],
+                           got, want);
             differences++;
         }
     }
@@ -143,7 +147,8 @@ static void test_table_is_true(void)
         if (number < 0)
             continue; /* of another architecture; judged above */
         for (guint k = 0; k < G_N_ELEMENTS(arguments); k++) {
-            struct seccomp_data data = {.nr = number, .arch = seccomp_arch_native(),
+            struct seccomp_data data = {.nr = number,
+                                        .arch = seccomp_arch_native(),
                                         .args = {arguments[k][0], arguments[k][1]}};
             guint32 verdict = bpf_run(program, n, &data);
             allowed += verdict == SECCOMP_RET_ALLOW;
