@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "close.h"
@@ -37,6 +38,19 @@ struct launcher {
     struct wire_message message; /* too large for the stack */
 };
 
+/* A command's crash leaves no memory behind, with the secrets in it, neither in a layer nor in what
+ * the host's core_pattern names. To the kernel's eyes a limit of 1 is less than a page for a file, and
+ * says that no program is to be started for it (core(5); 0 does not). Who wants cores can raise it. */
+static void keep_from_dumping(void)
+{
+    struct rlimit core;
+
+    if (getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max >= 1) {
+        core.rlim_cur = 1;
+        setrlimit(RLIMIT_CORE, &core);
+    }
+}
+
 /* Of the builder stay the control socket and an open 0, 1 and 2. */
 static void reset_process(int *control)
 {
@@ -46,6 +60,7 @@ static void reset_process(int *control)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "kiln-launcher");
+    keep_from_dumping();
     for (int n = 1; n < NSIG; n++)
         sigaction(n, &sa, NULL);
     sigemptyset(&none);

@@ -215,7 +215,9 @@ static int enter_user_namespace(struct step *s)
  * like it not minding if that fails (an id that is not mapped). */
 static int set_stdio(struct step *s)
 {
-    int null = openat(s->mounts.dev, "null", O_RDWR | O_CLOEXEC);
+    /* not s->mounts.dev: in a mount namespace of the command's own that is another mount, a bare one */
+    int null =
+        sys_openat2(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     struct stat st;
 
     if (null < 0)
