@@ -249,6 +249,7 @@ static bool unpack(Copy *c, int fd, GError **error)
         return false;
     KilnUntarOptions options = {
         .owners = kiln_store_owners(c->engine->options->store),
+        .limits = kiln_store_limits(c->engine->options->store),
         .detect_compression = true,
         .prefix = dest,
         .uid = c->set_owner ? (int64_t)c->uid : -1,

@@ -140,6 +140,7 @@ KilnContext *kiln_input_unpack(KilnInput *i, const char *name, GError **error)
         return NULL;
     const KilnUntarOptions options = {
         .owners = kiln_store_owners(i->op->store),
+        .limits = kiln_store_limits(i->op->store),
         .detect_compression = true,
         .uid = -1,
         .gid = -1,

@@ -86,6 +86,19 @@ static KilnStore *open_to_read(const KilnOperation *op, const char *root)
     return store;
 }
 
+/* What the user lets archives unpack to; the front has checked it. */
+static void set_limits(KilnStore *store, json_object *request)
+{
+    KilnTarLimits limits = kiln_store_limits(store);
+    const char *size = kiln_request_text(request, "max_layer_size");
+    const char *entries = kiln_request_text(request, "max_layer_entries");
+    if (size)
+        limits.size = g_ascii_strtoull(size, NULL, 10);
+    if (entries)
+        limits.entries = g_ascii_strtoull(entries, NULL, 10);
+    kiln_store_set_limits(store, limits);
+}
+
 /* The last event comes when nothing is left in tmp/. Returns whether the operation was asked to end. */
 static bool perform(const Entry *entry, KilnOperation *op, const char *root, KilnListener *listener)
 {
@@ -95,6 +108,8 @@ static bool perform(const Entry *entry, KilnOperation *op, const char *root, Kil
         op->store = open_to_read(op, root);
     else if (!entry->no_store)
         op->store = kiln_store_open(root, KILN_STORE_SHARED, &error);
+    if (op->store)
+        set_limits(op->store, op->request);
     if (op->store || entry->no_store || entry->reads)
         result = entry->run(op, &error);
     bool asked = kiln_listener_over(listener);

@@ -35,6 +35,7 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->dns);
     g_ptr_array_unref(f->dns_search);
     g_ptr_array_unref(f->dns_options);
+    kiln_unpack_limits_clear(&f->unpack);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
                        f->call,    f->network,       f->format,   f->hostname};
@@ -116,6 +117,9 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
     g_array_append_vals(all, more, n_more);
     g_array_append_vals(all, own, G_N_ELEMENTS(own));
     kiln_limit_flags_append(&f->limits, all);
+    KilnFlag unpack[KILN_N_UNPACK_FLAGS];
+    kiln_unpack_flags(&f->unpack, unpack);
+    g_array_append_vals(all, unpack, KILN_N_UNPACK_FLAGS);
     g_array_append_vals(all, docker_flags, G_N_ELEMENTS(docker_flags));
     return kiln_call_parse(call, (const KilnFlag *)(void *)all->data, all->len, error);
 }

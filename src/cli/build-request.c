@@ -258,7 +258,8 @@ static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, 
     }
     if ((f->output && !add_output(r, f->output, error)) || !add_platform(r, call, f, error) ||
         !add_choices(r, call, f, error) || !add_epoch(r, f->build_args, error) ||
-        !kiln_build_add_sandbox(r, f, error)) {
+        !kiln_build_add_sandbox(r, f, error) ||
+        !kiln_unpack_limits_add(r, call, &f->unpack, error)) {
         return false;
     }
     add_proxies(r, f->build_args);

@@ -3,6 +3,7 @@
 
 #include "cli/build-limits.h"
 #include "cli/command.h"
+#include "cli/unpack-limits.h"
 
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
@@ -13,6 +14,7 @@ typedef struct {
     KilnLimitFlags limits;
     GPtrArray *hosts, *dns, *dns_search, *dns_options;
     bool no_cache, quiet, check;
+    KilnUnpackLimits unpack;
 } KilnBuildFlags;
 
 void kiln_build_flags_init(KilnBuildFlags *f);

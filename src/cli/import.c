@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/names.h"
+#include "cli/unpack-limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,17 +40,22 @@ int kiln_command_import(KilnCall *call, GError **error)
 {
     g_autofree char *message = NULL, *platform = NULL;
     g_autoptr(GPtrArray) changes = g_ptr_array_new_with_free_func(g_free);
-    const KilnFlag flags[] = {
+    g_auto(KilnUnpackLimits) limits = {0};
+    KilnFlag flags[] = {
         {'c', "change", KILN_FLAG_LIST, &changes, "INSTRUCTION",
          "Apply a Dockerfile instruction to the image, as 'CMD [\"sh\"]'"},
         {'m', "message", KILN_FLAG_STRING, &message, "TEXT", "Comment in the image's history"},
         {0, "platform", KILN_FLAG_STRING, &platform, "OS/ARCH", "Platform of the image"},
+        {0},
+        {0}, /* kiln_unpack_flags() */
     };
+    kiln_unpack_flags(&limits, flags + G_N_ELEMENTS(flags) - KILN_N_UNPACK_FLAGS);
     if (!kiln_call_parse(call, flags, G_N_ELEMENTS(flags), error)) {
         return 0;
     }
     g_autoptr(KilnRequest) request = kiln_request_new("import");
-    if (!fill(request, call, message, platform, changes, error)) {
+    if (!fill(request, call, message, platform, changes, error) ||
+        !kiln_unpack_limits_add(request, call, &limits, error)) {
         return 0;
     }
     json_object *result;

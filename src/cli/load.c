@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/names.h"
+#include "cli/unpack-limits.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -22,13 +23,17 @@ int kiln_command_load(KilnCall *call, GError **error)
 {
     g_autofree char *input = NULL, *platform = NULL;
     bool quiet = false;
-    const KilnFlag flags[] = {
+    g_auto(KilnUnpackLimits) limits = {0};
+    KilnFlag flags[] = {
         {'i', "input", KILN_FLAG_STRING, &input, "FILE|DIR",
          "Archive or OCI layout (default: standard input)"},
         {0, "platform", KILN_FLAG_STRING, &platform, "OS/ARCH",
          "Which image of a multi-platform index"},
         {'q', "quiet", KILN_FLAG_SWITCH, &quiet, NULL, "Do not show progress"},
+        {0},
+        {0}, /* kiln_unpack_flags() */
     };
+    kiln_unpack_flags(&limits, flags + G_N_ELEMENTS(flags) - KILN_N_UNPACK_FLAGS);
     if (!kiln_call_parse(call, flags, G_N_ELEMENTS(flags), error)) {
         return 0;
     }
@@ -40,6 +45,9 @@ int kiln_command_load(KilnCall *call, GError **error)
     g_autoptr(KilnRequest) request = kiln_request_new("load");
     kiln_request_set_path(request, "path", input ? input : "-");
     kiln_request_set(request, "platform", platform);
+    if (!kiln_unpack_limits_add(request, call, &limits, error)) {
+        return 0;
+    }
     json_object *result;
     int code = kiln_call_run(call, request, quiet ? "quiet" : "auto", "Loading", &result, error);
     json_object *images = kiln_result_array(result, "images");

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/names.h"
+#include "cli/unpack-limits.h"
 
 #include <stdio.h>
 
@@ -7,11 +8,15 @@ int kiln_command_pull(KilnCall *call, GError **error)
 {
     g_autofree char *platform = NULL;
     bool quiet = false;
-    const KilnFlag flags[] = {
+    g_auto(KilnUnpackLimits) limits = {0};
+    KilnFlag flags[] = {
         {0, "platform", KILN_FLAG_STRING, &platform, "OS/ARCH",
          "Which image of a multi-platform index"},
         {'q', "quiet", KILN_FLAG_SWITCH, &quiet, NULL, "Do not show progress"},
+        {0},
+        {0}, /* kiln_unpack_flags() */
     };
+    kiln_unpack_flags(&limits, flags + G_N_ELEMENTS(flags) - KILN_N_UNPACK_FLAGS);
     if (!kiln_call_parse(call, flags, G_N_ELEMENTS(flags), error)) {
         return 0;
     }
@@ -25,6 +30,9 @@ int kiln_command_pull(KilnCall *call, GError **error)
     kiln_request_set(
         request, "platform",
         kiln_setting_choose(platform, "DOCKER_DEFAULT_PLATFORM", call->settings.platform));
+    if (!kiln_unpack_limits_add(request, call, &limits, error)) {
+        return 0;
+    }
     json_object *result;
     int code = kiln_call_run(call, request, quiet ? "quiet" : "auto", "Pulling", &result, error);
     const char *digest = kiln_result_string(result, "digest");

@@ -1,6 +1,7 @@
 #include "cli/settings.h"
 
 #include "front/root.h"
+#include "limits/limits.h"
 
 #include <json-c/json.h>
 #include <kiln/kiln.h>
@@ -13,6 +14,8 @@
 static bool check_absolute(const char *value, const char *where, GError **error);
 static bool check_pull(const char *value, const char *where, GError **error);
 static bool check_any(const char *value, const char *where, GError **error);
+static bool check_size(const char *value, const char *where, GError **error);
+static bool check_count(const char *value, const char *where, GError **error);
 
 static const struct {
     const char *key;
@@ -25,6 +28,8 @@ static const struct {
     {"jobs", offsetof(KilnSettings, jobs), kiln_setting_check_jobs},
     {"platform", offsetof(KilnSettings, platform), check_any},
     {"pull", offsetof(KilnSettings, pull), check_pull},
+    {"max-layer-size", offsetof(KilnSettings, max_layer_size), check_size},
+    {"max-layer-entries", offsetof(KilnSettings, max_layer_entries), check_count},
 };
 
 static char **field(KilnSettings *s, guint i)
@@ -58,6 +63,30 @@ static bool check_absolute(const char *value, const char *where, GError **error)
 static bool check_pull(const char *value, const char *where, GError **error)
 {
     return kiln_setting_pull(value, where, error) != NULL;
+}
+
+static bool check_size(const char *value, const char *where, GError **error)
+{
+    guint64 bytes;
+    return kiln_setting_size(value, where, &bytes, error);
+}
+
+static bool check_count(const char *value, const char *where, GError **error)
+{
+    guint64 count;
+    return kiln_setting_count(value, where, &count, error);
+}
+
+bool kiln_setting_size(const char *value, const char *where, guint64 *bytes, GError **error)
+{
+    return kiln_size_parse(value, bytes) ||
+           refuse(error, where, value, "a size, such as 500m or 64g");
+}
+
+bool kiln_setting_count(const char *value, const char *where, guint64 *count, GError **error)
+{
+    return g_ascii_string_to_unsigned(value, 10, 0, G_MAXINT64, count, NULL) ||
+           refuse(error, where, value, "a number");
 }
 
 bool kiln_setting_check_progress(const char *value, const char *where, GError **error)
@@ -128,7 +157,8 @@ static bool set_key(KilnSettings *s, const char *path, const char *key, json_obj
         if (strcmp(keys[i].key, key) != 0) {
             continue;
         }
-        bool number = strcmp(key, "jobs") == 0 && json_object_is_type(value, json_type_int);
+        bool number = (strcmp(key, "jobs") == 0 || g_str_has_prefix(key, "max-layer-")) &&
+                      json_object_is_type(value, json_type_int);
         if (!json_object_is_type(value, json_type_string) && !number) {
             return refuse(error, where, json_object_to_json_string(value), "a string");
         }
@@ -137,7 +167,8 @@ static bool set_key(KilnSettings *s, const char *path, const char *key, json_obj
         return keys[i].check(*field(s, i), where, error);
     }
     g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE,
-                "%s: unknown key \"%s\"; there are root, libexec, progress, jobs, platform, pull",
+                "%s: unknown key \"%s\"; there are root, libexec, progress, jobs, platform, pull, "
+                "max-layer-size, max-layer-entries",
                 path, key);
     return false;
 }

@@ -13,6 +13,7 @@ typedef struct {
     char *jobs; /* a number above 0 */
     char *platform;
     char *pull; /* "missing", "always" or "never" */
+    char *max_layer_size, *max_layer_entries; /* as kiln_setting_size() and _count() take them */
 } KilnSettings;
 
 void kiln_settings_clear(KilnSettings *s);
@@ -30,6 +31,9 @@ const char *kiln_setting_choose(const char *flag, const char *variable, const ch
 /* Values that flags and settings share. */
 bool kiln_setting_check_progress(const char *value, const char *where, GError **error);
 bool kiln_setting_check_jobs(const char *value, const char *where, GError **error);
+/* "64m", "1.5GiB": bytes, in units of 1024 as docker/go-units' RAMInBytes. */
+bool kiln_setting_size(const char *value, const char *where, guint64 *bytes, GError **error);
+bool kiln_setting_count(const char *value, const char *where, guint64 *count, GError **error);
 /* "true" (--pull alone) is "always", "false" is "missing". NULL with an error. Static. */
 const char *kiln_setting_pull(const char *value, const char *where, GError **error);
 

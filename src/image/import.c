@@ -28,6 +28,7 @@ static bool unpack(KilnStore *s, int fd, int upper, KilnManifest *out, GError **
     Input in = {.fd = fd, .buffer = g_malloc(KILN_PIECE)};
     g_autoptr(KilnDecompressor) d = kiln_decompressor_new(read_fd, &in);
     const KilnUntarOptions options = {.owners = kiln_store_owners(s),
+                                      .limits = kiln_store_limits(s),
                                       .whiteouts = true,
                                       .detect_compression = true,
                                       .uid = -1,

@@ -123,6 +123,7 @@ static bool unpack(KilnIngest *i, Producer *p, GError **error)
     p->queue = queue;
     i->manifest = kiln_manifest_new();
     const KilnUntarOptions options = {.owners = kiln_store_owners(kiln_layout_store(i->layout)),
+                                      .limits = kiln_store_limits(kiln_layout_store(i->layout)),
                                       .whiteouts = true,
                                       .uid = -1,
                                       .gid = -1};

@@ -68,7 +68,7 @@ KilnLayout *kiln_layout_open(KilnStore *s, const char *path, GError **error)
     l->ours = true;
     l->work = kiln_work_new(s, error);
     l->fd = l->work != NULL ? kiln_work_mkdir(l->work, "archive", error) : -1;
-    bool ok = l->fd >= 0 && kiln_unpack(fd, l->fd, error);
+    bool ok = l->fd >= 0 && kiln_unpack(fd, l->fd, kiln_store_limits(s), error);
     close(fd);
     return ok ? g_steal_pointer(&l) : NULL;
 }

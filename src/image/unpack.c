@@ -88,7 +88,8 @@ static int open_parent(int dirfd, char **parts, guint n)
 }
 
 /* The content, which must come without holes: a sparse entry could claim any size. */
-static bool write_content(struct archive *a, int fd, const char *name, GError **error)
+static bool write_content(struct archive *a, int fd, const char *name, KilnTarMeter *meter,
+                          GError **error)
 {
     const void *block;
     size_t size;
@@ -97,6 +98,8 @@ static bool write_content(struct archive *a, int fd, const char *name, GError **
     while ((result = archive_read_data_block(a, &block, &size, &offset)) == ARCHIVE_OK) {
         if (offset != written)
             return refuse(error, name, "is sparse");
+        if (!kiln_tar_meter_size(meter, size, error))
+            return false;
         const char *from = block;
         written += (la_int64_t)size;
         while (size > 0) {
@@ -133,7 +136,8 @@ static bool unpack_link(int dirfd, int parent, const char *last, const char *tar
     return result == 0 || failed(error, name);
 }
 
-static bool unpack_one(struct archive *a, struct archive_entry *e, int dirfd, GError **error)
+static bool unpack_one(struct archive *a, struct archive_entry *e, int dirfd, KilnTarMeter *meter,
+                       GError **error)
 {
     const char *name = archive_entry_pathname(e);
     if (name == NULL)
@@ -163,7 +167,7 @@ static bool unpack_one(struct archive *a, struct archive_entry *e, int dirfd, GE
         } else {
             int fd =
                 openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-            ok = fd >= 0 ? write_content(a, fd, name, error) : failed(error, name);
+            ok = fd >= 0 ? write_content(a, fd, name, meter, error) : failed(error, name);
             if (fd >= 0)
                 close(fd);
         }
@@ -172,12 +176,13 @@ static bool unpack_one(struct archive *a, struct archive_entry *e, int dirfd, GE
     return ok;
 }
 
-static bool unpack_all(struct archive *a, int dirfd, GError **error)
+static bool unpack_all(struct archive *a, int dirfd, KilnTarLimits limits, GError **error)
 {
+    KilnTarMeter meter = {.limits = limits};
     struct archive_entry *e;
     int result;
     while ((result = archive_read_next_header(a, &e)) == ARCHIVE_OK || result == ARCHIVE_WARN)
-        if (!unpack_one(a, e, dirfd, error))
+        if (!kiln_tar_meter_entry(&meter, error) || !unpack_one(a, e, dirfd, &meter, error))
             return false;
     if (result != ARCHIVE_EOF) {
         const char *why = archive_error_string(a);
@@ -188,7 +193,7 @@ static bool unpack_all(struct archive *a, int dirfd, GError **error)
     return true;
 }
 
-bool kiln_unpack(int fd, int dirfd, GError **error)
+bool kiln_unpack(int fd, int dirfd, KilnTarLimits limits, GError **error)
 {
     Input in = {.fd = fd, .buffer = g_malloc(KILN_PIECE)};
     in.decompressor = kiln_decompressor_new(read_fd, &in);
@@ -202,7 +207,7 @@ bool kiln_unpack(int fd, int dirfd, GError **error)
         g_set_error(&problem, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT,
                     "it is not an image archive: %s", archive_error_string(a));
     } else {
-        ok = unpack_all(a, dirfd, &problem);
+        ok = unpack_all(a, dirfd, limits, &problem);
     }
     archive_read_free(a);
     kiln_decompressor_free(in.decompressor);

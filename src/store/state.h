@@ -9,6 +9,7 @@ struct KilnStore {
     char *root;           /* absolute, without symlinks */
     char *blob_directory; /* root/blobs/sha256 */
     KilnOwners owners;
+    KilnTarLimits limits;
     KilnDatabase *db;
 
     int root_fd, layers_fd, manifests_fd, blobs_fd, tmp_fd, stub_fd, lock_fd;

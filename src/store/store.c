@@ -385,6 +385,7 @@ KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **er
     g_autoptr(KilnStore) s = g_new0(KilnStore, 1);
     s->root_fd = s->layers_fd = s->manifests_fd = s->blobs_fd = s->tmp_fd = s->stub_fd = -1;
     s->lock_fd = s->session_fd = s->session_lock_fd = -1;
+    s->limits = KILN_TAR_LIMITS_DEFAULT;
     g_mutex_init(&s->layers_mutex);
     g_mutex_init(&s->session_mutex);
     s->layer_fds = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, close_cached_fd);
@@ -436,6 +437,16 @@ const char *kiln_store_root(const KilnStore *s)
 KilnOwners kiln_store_owners(const KilnStore *s)
 {
     return s->owners;
+}
+
+KilnTarLimits kiln_store_limits(const KilnStore *s)
+{
+    return s->limits;
+}
+
+void kiln_store_set_limits(KilnStore *s, KilnTarLimits limits)
+{
+    s->limits = limits;
 }
 
 int kiln_store_layers_fd(const KilnStore *s)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "tree/place.h"
+#include "tree/tar-limits.h"
 #include "tree/view.h"
 
 #define KILN_STORE_ERROR (kiln_store_error_quark())
@@ -47,6 +48,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnStore, kiln_store_close)
 int kiln_store_fd(const KilnStore *s);
 const char *kiln_store_root(const KilnStore *s);
 KilnOwners kiln_store_owners(const KilnStore *s);
+/* How much one archive that comes into the store may unpack to; KILN_TAR_LIMITS_DEFAULT unless they were set, before
+ * the store is used by a second thread. */
+KilnTarLimits kiln_store_limits(const KilnStore *s);
+void kiln_store_set_limits(KilnStore *s, KilnTarLimits limits);
 /* Flushes the file system once and confirms this boot's records. Takes as long as the disk does. */
 bool kiln_store_confirm(KilnStore *s, GError **error);
 

@@ -17,10 +17,9 @@
 #define WHITEOUT_META ".wh..wh." /* aufs' own files, image-spec layer.md knows but the next one */
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 
-enum { MAX_SYMLINKS = 40 };
-/* What an archive can make us keep in memory, and how large a (sparse) file it can claim. */
-static const uint64_t max_metadata = UINT64_C(1) << 30, max_file_size = UINT64_C(1) << 38;
-enum { METADATA_PER_ENTRY = 256 };
+enum { MAX_SYMLINKS = 40, METADATA_PER_ENTRY = 256 };
+/* No file system that a layer can lie on has larger files (ext4: 16 TiB). */
+static const uint64_t max_file_size = UINT64_C(1) << 44;
 
 typedef struct {
     KilnReadFunc read;
@@ -39,8 +38,7 @@ typedef struct {
     KilnHash *hash;
     GString *name; /* of the current entry, clean */
     uint32_t last_group;
-    uint64_t metadata; /* bytes kept so far */
-    uint64_t holes;    /* bytes hashed so far that the archive did not hold */
+    KilnTarMeter meter;
 } Untar;
 
 static la_ssize_t read_stream(struct archive *a, void *data, const void **buffer)
@@ -67,12 +65,25 @@ static bool refuse(GError **error, const char *name, const char *format, ...)
     return false;
 }
 
+/* A limit was met in this entry. */
+static bool refuse_more(const char *name, GError *limit, GError **error)
+{
+    refuse(error, name, "%s", limit->message);
+    g_error_free(limit);
+    return false;
+}
+
+/* Bytes that an entry makes us keep in memory. */
 static bool charge(Untar *u, uint64_t bytes, const char *name, GError **error)
 {
-    u->metadata += bytes;
-    return u->metadata <= max_metadata ||
-           refuse(error, name, "the names and attributes of the archive exceed %u MiB",
-                  (unsigned)(max_metadata >> 20));
+    GError *limit = NULL;
+    return kiln_tar_meter_memory(&u->meter, bytes, &limit) || refuse_more(name, limit, error);
+}
+
+static bool charge_size(Untar *u, uint64_t bytes, const char *name, GError **error)
+{
+    GError *limit = NULL;
+    return kiln_tar_meter_size(&u->meter, bytes, &limit) || refuse_more(name, limit, error);
 }
 
 /* --- Names --- */
@@ -269,17 +280,6 @@ static bool set_archive_error(Untar *u, GError **error)
     return refuse(error, u->name->len ? u->name->str : "/", "%s", text ? text : "damaged");
 }
 
-/* Zeros that cost the archive nothing cost us the time to hash them. */
-static bool read_hole(Untar *u, const KilnEntry *e, uint64_t size, GError **error)
-{
-    u->holes += size;
-    if (u->holes > max_file_size)
-        return refuse(error, e->path, "the sparse files of the archive exceed %u GiB",
-                      (unsigned)(max_file_size >> 30));
-    kiln_sparse_hash(u->hash, size);
-    return true;
-}
-
 /* Copies the content of the current entry to fd and e->digest. */
 static bool read_content(Untar *u, KilnEntry *e, int fd, GError **error)
 {
@@ -298,8 +298,7 @@ static bool read_content(Untar *u, KilnEntry *e, int fd, GError **error)
         if (offset < 0 || (uint64_t)offset < position || (uint64_t)offset > e->size ||
             size > e->size - (uint64_t)offset)
             return refuse(error, e->path, "its content does not fit its size");
-        if (!read_hole(u, e, (uint64_t)offset - position, error))
-            return false;
+        kiln_sparse_hash(u->hash, (uint64_t)offset - position);
         kiln_hash_update(u->hash, block, size);
         if (!kiln_sparse_write(fd, block, size, (uint64_t)offset)) {
             g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_IO, "cannot write “%s”: %s",
@@ -308,8 +307,7 @@ static bool read_content(Untar *u, KilnEntry *e, int fd, GError **error)
         }
         position = (uint64_t)offset + size;
     }
-    if (!read_hole(u, e, e->size - position, error))
-        return false;
+    kiln_sparse_hash(u->hash, e->size - position);
     kiln_hash_finish(u->hash, e->digest);
     e->has_digest = true;
     /* A hole may be what the file ends with. */
@@ -326,6 +324,9 @@ static bool add_file(Untar *u, struct archive_entry *ae, KilnEntry *e, GError **
     int64_t size = archive_entry_size(ae);
     if (size < 0 || (uint64_t)size > max_file_size)
         return refuse(error, u->name->str, "a size of %" PRId64 " bytes is not possible", size);
+    /* what it claims, holes and all: it is hashed, and is to be stored */
+    if (!charge_size(u, (uint64_t)size, u->name->str, error))
+        return false;
     e->size = (uint64_t)size;
     int fd = kiln_placer_open_file(u->placer, e, error);
     if (fd < 0)
@@ -508,6 +509,9 @@ static bool add_entry(Untar *u, struct archive_entry *ae, GError **error)
     const char *raw = archive_entry_pathname(ae), *base;
     if (!raw)
         return refuse(error, "", "it has no name");
+    GError *limit = NULL;
+    if (!kiln_tar_meter_entry(&u->meter, &limit))
+        return refuse_more(raw, limit, error);
     if (!clean_name(raw, raw, u->name, error))
         return false;
     if (!u->name->len)
@@ -560,13 +564,14 @@ static bool read_entries(Untar *u, GError **error)
     }
 }
 
-static bool drain(Stream *s)
+/* What lies behind the end is read, for the digest, but not without end. */
+static bool drain(Untar *u, Stream *s)
 {
     const void *buffer;
     ssize_t n;
     do {
         n = s->read(s->data, &buffer, &s->error);
-    } while (n > 0);
+    } while (n > 0 && kiln_tar_meter_size(&u->meter, (uint64_t)n, &s->error));
     return n == 0;
 }
 
@@ -593,7 +598,7 @@ static bool run(Untar *u, Stream *stream, GError **error)
                   ? read_entries(u, error)
                   : refuse_archive(u, error);
     if (ok)
-        ok = drain(stream);
+        ok = drain(u, stream);
     if (stream->error) { /* what libarchive made of it says less */
         if (error)
             g_clear_error(error);
@@ -616,7 +621,12 @@ bool kiln_untar(KilnReadFunc read, void *data, int dirfd, const KilnUntarOptions
     g_autoptr(KilnPlacer) placer = kiln_placer_new(dirfd, options->owners);
     g_autoptr(KilnHash) hash = kiln_hash_new();
     g_autoptr(GString) name = g_string_new(NULL);
-    Untar u = {.options = options, .placer = placer, .out = out, .hash = hash, .name = name};
+    Untar u = {.options = options,
+               .placer = placer,
+               .out = out,
+               .hash = hash,
+               .name = name,
+               .meter = {.limits = options->limits}};
     KilnTarLocale locale;
 
     kiln_tar_locale_enter(&locale, "C");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tree/place.h"
+#include "tree/tar-limits.h"
 
 /* A name in a layer's tar that begins with it deletes the rest of the name below; so that no file of an
  * image can have such a name. */
@@ -36,12 +37,13 @@ typedef struct {
     /* An archive without its end marker is an error: what wrote it to a pipe may have died between two
      * entries, where nothing else would tell. */
     bool end_marker;
+    KilnTarLimits limits;
 } KilnUntarOptions;
 
 /* Unpacks a tar stream into the directory dirfd and adds its entries (with content digests) to
  * `out`, which is left sorted.
  *
- * The stream is hostile. Names are taken relative to the root ("/a" is "a", "./a" is "a"); one with
+ * The stream is hostile, and refused (FORMAT) where it exceeds the limits. Names are taken relative to the root ("/a" is "a", "./a" is "a"); one with
  * a ".." component is KILN_TAR_ERROR_FORMAT that names it. Symlinks inside the layer in parent
  * components are followed within the root, as the image would; hard link targets likewise, and
  * must exist in the same layer. Symlink targets are kept as text. Missing parents are made

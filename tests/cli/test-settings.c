@@ -10,7 +10,8 @@ static void test_keys(void)
     g_assert_true(
         kiln_settings_parse("c.json",
                             "{\"root\":\"/store\",\"libexec\":\"/l\",\"progress\":\"plain\","
-                            "\"jobs\":4,\"platform\":\"linux/arm64\",\"pull\":\"never\"}",
+                            "\"jobs\":4,\"platform\":\"linux/arm64\",\"pull\":\"never\","
+                            "\"max-layer-size\":\"1.5G\",\"max-layer-entries\":7}",
                             &s, NULL));
     g_assert_cmpstr(s.root, ==, "/store");
     g_assert_cmpstr(s.libexec, ==, "/l");
@@ -18,6 +19,8 @@ static void test_keys(void)
     g_assert_cmpstr(s.jobs, ==, "4");
     g_assert_cmpstr(s.platform, ==, "linux/arm64");
     g_assert_cmpstr(s.pull, ==, "never");
+    g_assert_cmpstr(s.max_layer_size, ==, "1.5G");
+    g_assert_cmpstr(s.max_layer_entries, ==, "7");
     kiln_settings_clear(&s);
 }
 
@@ -27,7 +30,7 @@ static void test_wrong(void)
         const char *json, *says;
     } cases[] = {
         {"{\"rooot\":\"/x\"}", "c.json: unknown key \"rooot\"; there are root, libexec, progress, "
-                               "jobs, platform, pull"},
+                               "jobs, platform, pull, max-layer-size, max-layer-entries"},
         {"{\"root\":\"store\"}", "c.json: key \"root\": \"store\" is not an absolute path"},
         {"{\"root\":7}", "c.json: key \"root\": \"7\" is not a string"},
         {"{\"jobs\":0}", "c.json: key \"jobs\": \"0\" is not a number from 1 to 1024"},
@@ -36,6 +39,9 @@ static void test_wrong(void)
                                     "plain, quiet, rawjson"},
         {"{\"pull\":\"often\"}",
          "c.json: key \"pull\": \"often\" is not one of always, missing, never"},
+        {"{\"max-layer-size\":\"much\"}", "c.json: key \"max-layer-size\": \"much\" is not a "
+                                          "size, such as 500m or 64g"},
+        {"{\"max-layer-entries\":-1}", "c.json: key \"max-layer-entries\": \"-1\" is not a number"},
         {"[]", "c.json: not a JSON object"},
         {"{\"root\":", NULL},
         {"", NULL},
@@ -50,6 +56,28 @@ static void test_wrong(void)
             g_assert_cmpstr(error->message, ==, cases[i].says);
         }
         g_assert_null(s.root);
+    }
+}
+
+static void test_sizes(void)
+{
+    static const struct {
+        const char *text;
+        guint64 bytes;
+    } good[] = {{"0", 0},          {"7", 7},          {"1k", 1024},           {"1KB", 1024},
+                {"1kib", 1024},    {"1.5m", 1572864}, {"256g", 256ull << 30}, {"1T", 1ull << 40},
+                {"4p", 4ull << 50}, {"10b", 10}};
+    static const char *const bad[] = {"", "-1", "g", "1x", "1gg", "1e", "9999999p", "inf", "nan",
+                                      "1 g", " 1", "1ib", "0x"};
+    guint64 bytes;
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_assert_true(kiln_setting_size(good[i].text, "--x", &bytes, NULL));
+        g_assert_cmpuint(bytes, ==, good[i].bytes);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_false(kiln_setting_size(bad[i], "--x", &bytes, &error));
+        g_assert_error(error, KILN_ERROR, KILN_ERROR_USAGE);
     }
 }
 
@@ -147,6 +175,7 @@ static void test_proxies_malformed(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/cli/settings/sizes", test_sizes);
     g_test_add_func("/cli/settings/keys", test_keys);
     g_test_add_func("/cli/settings/wrong", test_wrong);
     g_test_add_func("/cli/settings/no-file", test_no_file);

@@ -537,6 +537,67 @@ static void test_refuses(void)
     assert_refused(tar, "9000000000000000000");
 }
 
+/* Unpacks with limits: NULL if they were kept, else what is said. */
+static char *limited(GByteArray *tar, KilnTarLimits limits)
+{
+    Scratch s = scratch_open();
+    KilnUntarOptions options = layer_options;
+    options.limits = limits;
+    g_autoptr(KilnManifest) m = kiln_manifest_new();
+    GError *error = NULL;
+    bool ok = untar(tar, &s, &options, m, &error);
+    char *message = error ? g_strdup(error->message) : NULL;
+    g_assert_true(ok == !error);
+    g_assert_true(ok || error->code == KILN_TAR_ERROR_FORMAT);
+    g_clear_error(&error);
+    scratch_close(&s);
+    return message;
+}
+
+static void assert_limited(GByteArray *tar, KilnTarLimits least, KilnTarLimits less,
+                           const char *says)
+{
+    g_autofree char *fits = limited(tar, least), *message = limited(tar, less);
+    g_assert_null(fits);
+    g_assert_nonnull(message);
+    if (!strstr(message, says))
+        g_error("“%s” does not say “%s”", message, says);
+    g_byte_array_set_size(tar, 0);
+}
+
+static void test_limits(void)
+{
+    g_autoptr(GByteArray) tar = g_byte_array_new();
+    /* all files together */
+    file(tar, "a", "12345");
+    file(tar, "b", "67890");
+    end(tar);
+    assert_limited(tar, (KilnTarLimits){.size = 100}, (KilnTarLimits){.size = 9},
+                   "entry “b” of the tar archive: it unpacks to more than 9 bytes; where that is "
+                   "meant, set --max-layer-size higher");
+    /* each counts, also one that replaces another or is the root */
+    for (int i = 0; i < 4; i++)
+        file(tar, "a", "");
+    entry(tar, '5', "./", "");
+    end(tar);
+    assert_limited(tar, (KilnTarLimits){.entries = 5}, (KilnTarLimits){.entries = 4},
+                   "it unpacks to more than 4 entries; where that is meant, set --max-layer-entries");
+    /* what a sparse file claims, before a byte of it is read */
+    pax(tar, "GNU.sparse.realsize", "1099511627776", 13);
+    file(tar, "f", "x");
+    end(tar);
+    g_autofree char *sparse = limited(tar, (KilnTarLimits){.size = UINT64_C(1) << 39});
+    g_assert_nonnull(strstr(sparse, "512 GiB"));
+    g_byte_array_set_size(tar, 0);
+    /* what lies behind the end */
+    file(tar, "f", "x");
+    end(tar);
+    g_byte_array_set_size(tar, tar->len + (1 << 20));
+    memset(tar->data + tar->len - (1 << 20), 'x', 1 << 20);
+    assert_limited(tar, (KilnTarLimits){.size = 2 << 20}, (KilnTarLimits){.size = 100 << 10},
+                   "100 KiB");
+}
+
 static void test_add_cannot_leave_its_place(void)
 {
     Scratch s = scratch_open();
@@ -928,6 +989,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tar/read/sparse", test_sparse);
     g_test_add_func("/tar/read/zeros-become-holes", test_zeros_become_holes);
     g_test_add_func("/tar/read/refuses", test_refuses);
+    g_test_add_func("/tar/read/limits", test_limits);
     g_test_add_func("/tar/read/add-cannot-leave-its-place", test_add_cannot_leave_its_place);
     g_test_add_func("/tar/read/damaged", test_damaged);
     g_test_add_func("/tar/read/end-marker", test_end_marker);
