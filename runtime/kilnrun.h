@@ -112,7 +112,13 @@ struct kilnrun_spec {
     size_t n_groups;
     const char *hostname;
 
-    int output_fd;                        /* stdout and stderr of the command; a pipe's write end */
+    int input_fd;  /* stdin of the command; -1: /dev/null. Never a terminal: see terminal_fd */
+    int output_fd; /* its stdout, a pipe's write end; -1 with a terminal */
+    int error_fd;  /* its stderr; -1: the same as stdout */
+    /* Not -1: all three are a new terminal of the sandbox's own devpts, which controls the command's
+     * session. Its master is sent over this SOCK_SEQPACKET socket, in one message with one fd; the
+     * command waits for a message back, by which its receiver has given the terminal a size. */
+    int terminal_fd;
     int resolv_fd, hosts_fd, hostname_fd; /* regular files bound over /etc/resolv.conf, /etc/hosts,
                                              /etc/hostname; -1: leave alone */
     const struct kilnrun_bind *binds; /* mounted in this order */

@@ -13,7 +13,8 @@
 /* Of layers and of a spec: which of the single fds are there, in the order of layers_singles() and
  * spec_singles(), and what else is. */
 enum {
-    N_SINGLES = 4,
+    LAYERS_SINGLES = 4,
+    N_SINGLES = 7,
     HAS_FIRST_SINGLE = 1 << 0,
     HAS_LOWER_FDS = 1 << N_SINGLES,
     HAS_LOWER_NAMES = 2 << N_SINGLES,
@@ -23,15 +24,16 @@ enum {
     NO_NEW_PRIVS = 32 << N_SINGLES,
 };
 
-static void layers_singles(struct kilnrun_layers *l, int *out[N_SINGLES])
+static void layers_singles(struct kilnrun_layers *l, int *out[LAYERS_SINGLES])
 {
-    int *singles[N_SINGLES] = {&l->stub_fd, &l->lower_parent_fd, &l->upper_fd, &l->work_fd};
+    int *singles[LAYERS_SINGLES] = {&l->stub_fd, &l->lower_parent_fd, &l->upper_fd, &l->work_fd};
     memcpy(out, singles, sizeof singles);
 }
 
 static void spec_singles(struct kilnrun_spec *s, int *out[N_SINGLES])
 {
-    int *singles[N_SINGLES] = {&s->output_fd, &s->resolv_fd, &s->hosts_fd, &s->hostname_fd};
+    int *singles[N_SINGLES] = {&s->output_fd, &s->resolv_fd, &s->hosts_fd,   &s->hostname_fd,
+                               &s->input_fd,  &s->error_fd,  &s->terminal_fd};
     memcpy(out, singles, sizeof singles);
 }
 
@@ -88,11 +90,11 @@ static void put_vector(struct writer *w, const char *const *strings)
 }
 
 /* Adds the fds that are there to those to be sent; returns which these are. */
-static uint32_t put_singles(int *const singles[N_SINGLES], struct spec_fds *out)
+static uint32_t put_singles(int *const *singles, unsigned n, struct spec_fds *out)
 {
     uint32_t flags = 0;
 
-    for (unsigned i = 0; i < N_SINGLES; i++) {
+    for (unsigned i = 0; i < n; i++) {
         if (*singles[i] < 0)
             continue;
         flags |= (uint32_t)HAS_FIRST_SINGLE << i;
@@ -105,7 +107,7 @@ static void put_layers(struct writer *w, const struct kilnrun_layers *l, struct 
 {
     struct kilnrun_layers copy = *l;
     size_t n_names = l->lower_names ? l->n_lowers + (l->stub_fd >= 0) : 0;
-    int *singles[N_SINGLES];
+    int *singles[LAYERS_SINGLES];
     uint32_t flags = l->lower_names ? HAS_LOWER_NAMES : 0;
 
     for (size_t i = 0; l->lower_fds && i < l->n_lowers; i++)
@@ -113,7 +115,7 @@ static void put_layers(struct writer *w, const struct kilnrun_layers *l, struct 
     if (l->lower_fds)
         flags |= HAS_LOWER_FDS;
     layers_singles(&copy, singles);
-    put_number(w, flags | put_singles(singles, out));
+    put_number(w, flags | put_singles(singles, LAYERS_SINGLES, out));
     put_number(w, l->n_lowers);
     put_number(w, n_names);
     for (size_t i = 0; i < n_names; i++)
@@ -168,7 +170,7 @@ static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec
     put_number(w, MAGIC);
     put_layers(w, &s->root, out);
     spec_singles(&copy, singles);
-    put_number(w, put_singles(singles, out) | (s->network_fd >= 0 ? HAS_NETWORK : 0) |
+    put_number(w, put_singles(singles, N_SINGLES, out) | (s->network_fd >= 0 ? HAS_NETWORK : 0) |
                       (s->insecure ? INSECURE : 0) | (s->unconfined ? UNCONFINED : 0) |
                       (s->no_new_privs ? NO_NEW_PRIVS : 0));
     if (s->network_fd >= 0)
@@ -237,8 +239,8 @@ static bool bind_complete(const struct kilnrun_bind *b)
 
 static bool complete(const struct kilnrun_spec *s)
 {
-    if (!s->argv || !s->argv[0] || !layers_complete(&s->root) || s->output_fd < 0 ||
-        (s->cwd && s->cwd[0] != '/'))
+    if (!s->argv || !s->argv[0] || !layers_complete(&s->root) ||
+        (s->output_fd < 0 && s->terminal_fd < 0) || (s->cwd && s->cwd[0] != '/'))
         return false;
     for (size_t i = 0; i < s->n_binds; i++)
         if (!bind_complete(&s->binds[i]))
@@ -368,16 +370,16 @@ static const char *const *get_strings(struct reader *r, size_t *n)
     return strings;
 }
 
-static void get_singles(struct reader *r, int *const singles[N_SINGLES], uint32_t flags)
+static void get_singles(struct reader *r, int *const *singles, unsigned n, uint32_t flags)
 {
-    for (unsigned i = 0; i < N_SINGLES; i++)
+    for (unsigned i = 0; i < n; i++)
         *singles[i] = flags & (uint32_t)HAS_FIRST_SINGLE << i ? get_fd(r) : -1;
 }
 
 static void get_layers(struct reader *r, struct kilnrun_layers *l)
 {
     uint32_t flags = get_number(r);
-    int *singles[N_SINGLES];
+    int *singles[LAYERS_SINGLES];
     size_t n_names;
 
     l->n_lowers = get_number(r);
@@ -393,7 +395,7 @@ static void get_layers(struct reader *r, struct kilnrun_layers *l)
         l->lower_fds = lowers;
     }
     layers_singles(l, singles);
-    get_singles(r, singles, flags);
+    get_singles(r, singles, LAYERS_SINGLES, flags);
 }
 
 static void get_bind(struct reader *r, struct kilnrun_bind *b)
@@ -449,7 +451,7 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
     get_layers(r, &s->root);
     flags = get_number(r);
     spec_singles(s, singles);
-    get_singles(r, singles, flags);
+    get_singles(r, singles, N_SINGLES, flags);
     s->network_fd = flags & HAS_NETWORK ? get_fd(r) : -1;
     s->insecure = flags & INSECURE;
     s->unconfined = flags & UNCONFINED;

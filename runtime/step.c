@@ -30,6 +30,7 @@
 #include "overlay.h"
 #include "seccomp.h"
 #include "sys.h"
+#include "tty.h"
 #include "wire.h"
 
 /* Where a command is looked for when its environment has no PATH; Docker's default. */
@@ -211,22 +212,39 @@ static int enter_user_namespace(struct step *s)
     return 0;
 }
 
-/* The output is handed to the command's user, who may want to open /dev/stdout; as runc does, and
- * like it not minding if that fails (an id that is not mapped). */
+/* Pipes are handed to the command's user, who may want to open /dev/stdout; as runc does, and like it
+ * not minding if that fails (an id that is not mapped). */
+static void give_away(const struct step *s, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        (void)!fchown(fd, s->spec.uid, s->spec.gid);
+}
+
 static int set_stdio(struct step *s)
 {
     /* not s->mounts.dev: in a mount namespace of the command's own that is another mount, a bare one */
     int null =
         sys_openat2(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-    struct stat st;
+    int input = s->spec.input_fd < 0 ? null : s->spec.input_fd;
+    int error = s->spec.error_fd < 0 ? s->spec.output_fd : s->spec.error_fd;
 
+    if (s->spec.terminal_fd >= 0)
+        return tty_open(s->spec.terminal_fd, s->spec.uid, &s->failure);
     if (null < 0)
         return failure_set(&s->failure, -errno, "stdio", "open /dev/null");
-    if (fstat(s->spec.output_fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
-        (void)!fchown(s->spec.output_fd, s->spec.uid, s->spec.gid);
-    if (dup2(null, 0) < 0 || dup2(s->spec.output_fd, 1) < 0 || dup2(s->spec.output_fd, 2) < 0)
+    give_away(s, input);
+    give_away(s, s->spec.output_fd);
+    give_away(s, error);
+    if (dup2(input, 0) < 0 || dup2(s->spec.output_fd, 1) < 0 || dup2(error, 2) < 0)
         return failure_set(&s->failure, -errno, "stdio", "dup2");
     return 0;
+}
+
+static int take_terminal(struct step *s)
+{
+    return s->spec.terminal_fd >= 0 ? tty_control(&s->failure) : 0;
 }
 
 /* Of all that was inherited and opened, 0, 1 and 2 stay, and the socket, which closes with execve.
@@ -398,7 +416,8 @@ static void become_command(void *step)
     struct step *s = step;
     int rc;
 
-    if ((rc = enter_session(s)) == 0 && (rc = apply_limits(s)) == 0 && (rc = set_groups(s)) == 0 &&
+    if ((rc = enter_session(s)) == 0 && (rc = take_terminal(s)) == 0 &&
+        (rc = apply_limits(s)) == 0 && (rc = set_groups(s)) == 0 &&
         (rc = install_filter(s)) == 0 && (rc = drop_privileges(s)) == 0)
         execute(s);
     give_up(s);

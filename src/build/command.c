@@ -145,7 +145,7 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     c->spec.groups = (const gid_t *)(void *)c->user.groups->data;
     c->spec.n_groups = c->user.groups->len;
     c->spec.hostname = kiln_etc_hostname(e);
-    c->spec.output_fd = -1;
+    c->spec.input_fd = c->spec.output_fd = c->spec.error_fd = c->spec.terminal_fd = -1;
     c->spec.insecure = step->insecure;
     c->spec.unconfined = e->options->run_settings.unconfined;
     c->spec.no_new_privs = e->options->run_settings.no_new_privs;
@@ -157,6 +157,19 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     c->spec.hostname_fd = etc->hostname;
     c->spec.binds = kiln_step_mounts_binds(c->mounts, &c->spec.n_binds);
     return connect_network(e, step, etc, c, error);
+}
+
+void kiln_command_set_terminal(KilnCommand *c, int socket, const char *term)
+{
+    bool known = false;
+    g_ptr_array_remove_index(c->env, c->env->len - 1); /* the NULL */
+    for (guint i = 0; i < c->env->len; i++)
+        known = known || g_str_has_prefix(c->env->pdata[i], "TERM=");
+    if (!known)
+        g_ptr_array_add(c->env, g_strconcat("TERM=", term ? term : "dumb", NULL));
+    g_ptr_array_add(c->env, NULL);
+    c->spec.env = (const char *const *)c->env->pdata;
+    c->spec.terminal_fd = socket;
 }
 
 /* --- Running it -------------------------------------------------------------------------------------- */

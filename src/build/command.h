@@ -26,6 +26,10 @@ typedef struct {
 bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, KilnWork *work, int upperfd,
                        KilnCommand *c, GError **error);
 
+/* Its streams are a terminal of its own (kilnrun.h, terminal_fd), of the kind `term` unless the image says
+ * another. */
+void kiln_command_set_terminal(KilnCommand *c, int socket, const char *term);
+
 /* Runs it to its end; a cancel kills it. task gets its output, line by line; NULL: the spec says where that
  * goes. False with an error if the sandbox's launcher cannot be spoken to; what became of the command is in
  * *result. */

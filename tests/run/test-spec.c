@@ -65,7 +65,10 @@ static const struct kilnrun_spec full = {.root.lower_fds = lowers,
                                          .groups = groups,
                                          .n_groups = 2,
                                          .hostname = "h",
+                                         .input_fd = 37,
                                          .output_fd = 18,
+                                         .error_fd = 38,
+                                         .terminal_fd = -1,
                                          .resolv_fd = 19,
                                          .hosts_fd = -1,
                                          .hostname_fd = 20,
@@ -90,7 +93,10 @@ static const struct kilnrun_spec by_name = {.root.n_lowers = 3,
                                             .root.upper_fd = 16,
                                             .root.work_fd = 17,
                                             .argv = command,
-                                            .output_fd = 18,
+                                            .input_fd = 37,
+                                         .output_fd = 18,
+                                         .error_fd = 38,
+                                         .terminal_fd = -1,
                                             .resolv_fd = -1,
                                             .hosts_fd = -1,
                                             .hostname_fd = -1,
@@ -103,7 +109,7 @@ static void round_trip(void)
     int memory = spec_write(&full, &fds);
 
     g_assert_cmpint(memory, >=, 0);
-    g_assert_cmpuint(fds.n, ==, 19);
+    g_assert_cmpuint(fds.n, ==, 21);
     g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
     g_assert_cmpmem(s.root.lower_fds, s.root.n_lowers * sizeof(int), lowers, sizeof lowers);
     g_assert_cmpstr(s.root.lower_names[3], ==, "0");
@@ -111,7 +117,10 @@ static void round_trip(void)
     g_assert_cmpint(s.root.lower_parent_fd, ==, 15);
     g_assert_cmpint(s.root.upper_fd, ==, 16);
     g_assert_cmpint(s.root.work_fd, ==, 17);
+    g_assert_cmpint(s.input_fd, ==, 37);
     g_assert_cmpint(s.output_fd, ==, 18);
+    g_assert_cmpint(s.error_fd, ==, 38);
+    g_assert_cmpint(s.terminal_fd, ==, -1);
     g_assert_cmpint(s.resolv_fd, ==, 19);
     g_assert_cmpint(s.hosts_fd, ==, -1);
     g_assert_cmpint(s.hostname_fd, ==, 20);
