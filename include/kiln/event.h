@@ -10,6 +10,8 @@ typedef enum {
     KILN_EVENT_STEP_PROGRESS, /* step, text (what), done, total (bytes or items; total 0: unknown) */
     KILN_EVENT_STEP_DONE,  /* step, name, verdict, seconds; text: the error if KILN_VERDICT_ERROR */
     KILN_EVENT_WARNING,    /* text; rule where it comes from a Dockerfile rule, else NULL */
+    KILN_EVENT_CONSOLE,    /* a command gets the user's streams or terminal until the operation ends, or the next
+                              event; text: what there is to say before, may have several lines, or NULL */
     KILN_EVENT_ERROR,      /* text (may have several lines), exit_code; the operation ends */
     KILN_EVENT_RESULT,     /* data: a JSON document, see kiln.h for each operation; the operation ends */
 } KilnEventType;

@@ -35,6 +35,14 @@
  *            network "default"|"none"|"host" of RUN, allow[] "network.host", "security.insecure",
  *            seccomp "builtin" (default), "unconfined" or the path of a profile in Docker's form, no_new_privs flag
  *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}
+ *            on_error "shell": when a RUN fails, a shell is opened in its sandbox on the caller's terminal, if there
+ *            is one (standard error and the controlling terminal)
+ *   run      image, pull and platform as for build, command[] (default: the image's), entrypoint[], variables[] "K=V" or
+ *            "K" (unset), user, workdir, hostname, network, volumes[] "ro:PATH:TARGET" or "rw:PATH:TARGET",
+ *            tmpfs[] "TARGET" or "TARGET:size=BYTES", input flag (the caller's standard input is the command's),
+ *            terminal flag (the command gets a terminal; the caller's is in raw mode meanwhile). The command's
+ *            output goes to the caller's standard output and error; its changes to the image are thrown away
+ *            → {"exit_code":N}; 126 and 127 are the codes of an error event, too, if it cannot be executed
  *   check    context, file, target, build_args[], build_contexts[], platform, as for build; builds and stores nothing,
  *            and runs on every host → the document of `docker buildx build --call=check,format=json`: {"warnings":[…],
  *            "suggestions":[…],"sources":[…],"buildError":{…}} (docs/kiln-check.1)
@@ -93,6 +101,10 @@ bool kiln_session_wait(KilnSession *s, int milliseconds);
  * second time all is broken off at once. Nothing is left of it in the store either way. Async-signal-safe.
  * kiln_session_next() goes on to give events until the end. */
 void kiln_session_cancel(KilnSession *s);
+
+/* Gives a terminal that a command has (KILN_EVENT_CONSOLE) the modes back that it had before; for a caller who ends
+ * without kiln_session_finish(). Async-signal-safe. */
+void kiln_session_restore_terminal(KilnSession *s);
 
 /* Waits for the end and frees the session. Returns the exit code: 0, or that of the error event. After
  * a success the builder may go on for a moment as a child of the calling process, until the disk holds

@@ -28,6 +28,9 @@ typedef struct {
     const KilnContext *context;
     GHashTable *contexts; /* name → KilnContext of --build-context; those that the plan names are there */
     KilnRunSettings run_settings;
+    int console;      /* where the terminal of a shell is handed over that is opened when a RUN fails (kilnrun.h,
+                         terminal_fd); 0 or less: none is opened */
+    const char *term; /* TERM of it */
     const KilnFetcher *fetcher; /* for ADD; NULL: nothing can be fetched */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;

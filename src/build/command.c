@@ -170,6 +170,7 @@ void kiln_command_set_terminal(KilnCommand *c, int socket, const char *term)
     g_ptr_array_add(c->env, NULL);
     c->spec.env = (const char *const *)c->env->pdata;
     c->spec.terminal_fd = socket;
+    c->spec.output_fd = -1;
 }
 
 /* --- Running it -------------------------------------------------------------------------------------- */
@@ -209,8 +210,10 @@ bool kiln_command_run(KilnEngine *e, KilnCommand *c, KilnTask *task, struct kiln
     if (task)
         c->spec.output_fd = pipe[1];
     int r = kilnrun_step_start(e->options->run, &c->spec, &running);
-    if (task)
+    if (task) {
         close(pipe[1]);
+        c->spec.output_fd = -1;
+    }
     if (r == 0) {
         kiln_cancel_watch(e->options->cancel, running);
         if (task)

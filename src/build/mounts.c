@@ -94,6 +94,25 @@ static bool add_script(KilnStepMounts *s, GError **error)
     return path_fd >= 0;
 }
 
+/* The user's own files (kiln run --volume). */
+static bool add_volumes(KilnStepMounts *s, GError **error)
+{
+    const GArray *volumes = s->engine->options->run_settings.volumes;
+    for (guint i = 0; volumes && i < volumes->len; i++) {
+        const KilnVolume *v = &g_array_index(volumes, KilnVolume, i);
+        struct kilnrun_bind bind = {.target = v->target,
+                                    .source_fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 0),
+                                    .readonly = v->readonly};
+        if (bind.source_fd < 0) {
+            g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "the volume at %s: %s", v->target,
+                        g_strerror(errno));
+            return false;
+        }
+        g_array_append_val(s->binds, bind);
+    }
+    return true;
+}
+
 /* As BuildKit's PrepareMounts (frontend/gateway/container): a mount comes before those inside it, whatever
  * their order in the Dockerfile. */
 static gint by_target(gconstpointer a, gconstpointer b)
@@ -118,6 +137,7 @@ KilnStepMounts *kiln_step_mounts_new(KilnEngine *e, const KilnStep *step, KilnWo
     s->caches = g_ptr_array_new_with_free_func(kiln_cache_free);
     s->agents = g_ptr_array_new_with_free_func(kiln_agent_proxy_free);
     bool ok = (!step->script || add_script(s, error)) && kiln_cache_mounts_take(s, error);
+    ok = ok && add_volumes(s, error);
     for (guint i = 0; ok && step->mounts && i < step->mounts->len; i++)
         ok = add_mount(s, &g_array_index(step->mounts, KilnMount, i), error);
     g_ptr_array_add(s->env, NULL);

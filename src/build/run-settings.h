@@ -11,6 +11,12 @@
 typedef GBytes *(*KilnSecretFunc)(const char *id, void *data, GError **error);
 
 typedef struct {
+    int fd; /* O_PATH */
+    char *target;
+    bool readonly;
+} KilnVolume;
+
+typedef struct {
     /* RUN --mount */
     KilnSecretFunc secret; /* for type=secret; NULL: there are none */
     void *secret_data;
@@ -23,4 +29,6 @@ typedef struct {
     bool private_network; /* RUNs of the default network do not get the host's in its place */
     char **extra_hosts;   /* "NAME=IP" for /etc/hosts; part of keys, as in BuildKit */
     char **dns, **dns_search, **dns_options; /* in place of what the host's resolv.conf says */
+
+    GArray *volumes; /* KilnVolume: the user's own files; NULL: none */
 } KilnRunSettings;

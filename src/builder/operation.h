@@ -22,6 +22,8 @@ typedef struct {
     KilnRemote *remote;
     KilnSecrets *secrets;
     struct kilnrun *run; /* NULL if the operation runs nothing */
+    int console;         /* where a command's terminal is handed to the front (kilnrun.h, terminal_fd), or -1;
+                            for "run" without a terminal 0, 1 and 2 are the command's streams */
     mode_t umask;        /* the user's, for files that are not the store's */
 } KilnOperation;
 
@@ -39,6 +41,7 @@ json_object *kiln_operation_images(KilnOperation *op, GError **error);
 json_object *kiln_operation_inspect(KilnOperation *op, GError **error);
 json_object *kiln_operation_tag(KilnOperation *op, GError **error);
 json_object *kiln_operation_targets(KilnOperation *op, GError **error);
+json_object *kiln_operation_run(KilnOperation *op, GError **error);
 json_object *kiln_operation_rmi(KilnOperation *op, GError **error);
 json_object *kiln_operation_reset(KilnOperation *op, GError **error);
 json_object *kiln_operation_probe(KilnOperation *op, GError **error);

@@ -5,11 +5,13 @@
 #include "plan/plan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+#define CONSOLE_FD 4 /* as src/front/spawn.c has it */
 #define EXIT_INTERRUPTED 130
 
 G_DEFINE_QUARK(kiln-operation-error-quark, kiln_operation_error)
@@ -35,6 +37,7 @@ static const Entry operations[] = {
     {"inspect", kiln_operation_inspect},
     {"tag", kiln_operation_tag},
     {"targets", kiln_operation_targets, .reads = true},
+    {"run", kiln_operation_run, .sandbox = true},
     {"rmi", kiln_operation_rmi},
     {"reset", kiln_operation_reset, .no_store = true},
     {"probe", kiln_operation_probe, .sandbox = true},
@@ -141,7 +144,9 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
     if (!entry->reads)
         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
     KilnOperation op = {
-        .request = request, .emitter = emitter, .umask = user_umask, .only_reads = entry->reads};
+        .request = request, .emitter = emitter, .umask = user_umask, .only_reads = entry->reads, .console = -1};
+    if (kiln_request_flag(request, "console") && fcntl(CONSOLE_FD, F_SETFD, FD_CLOEXEC) == 0)
+        op.console = CONSOLE_FD;
     if (entry->sandbox) { /* before the first thread */
         struct kilnrun_options options = {.single_id = is_single_id()};
         int r = kilnrun_start(&options, &op.run);

@@ -2,6 +2,7 @@
 
 #include "builder/limits.h"
 #include "builder/security.h"
+#include "builder/volumes.h"
 
 #include <string.h>
 
@@ -59,11 +60,12 @@ bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **er
     out->secret_data = op->secrets;
     out->agents = read_agents(op->request);
     return kiln_request_limits(op->request, &out->limits, error) && kiln_security_read(op, out, error) &&
-           read_network(op->request, out, error);
+           read_network(op->request, out, error) && kiln_volumes_open(op->request, &out->volumes, error);
 }
 
 void kiln_run_settings_clear(KilnRunSettings *s)
 {
+    g_clear_pointer(&s->volumes, g_array_unref);
     g_clear_pointer(&s->agents, g_hash_table_unref);
     g_clear_pointer(&s->filter, g_bytes_unref);
     kiln_limits_clear(&s->limits);

@@ -133,6 +133,17 @@ static void add_agents(KilnRequest *r, const GPtrArray *ssh)
     }
 }
 
+static bool add_on_error(KilnRequest *r, const KilnBuildFlags *f, GError **error)
+{
+    static const char *const known[] = {"shell", "fail", NULL};
+    const char *what = f->on_error ? f->on_error : f->debug ? "shell" : "fail";
+    if (!g_strv_contains(known, what)) {
+        return kiln_usage_error(error, "--on-error=%s: unknown (shell, fail)", what);
+    }
+    kiln_request_set(r, "on_error", what);
+    return true;
+}
+
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error)
 {
     for (guint i = 0; i < f->secrets->len; i++) {
@@ -151,5 +162,6 @@ bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **er
         kiln_request_add(r, "build_args", argument);
     }
     return kiln_build_add_security(r, f->security_opts, error) &&
-           kiln_build_add_network(r, f, error) && kiln_limit_flags_add(r, &f->limits, error);
+           kiln_build_add_network(r, f, error) && kiln_limit_flags_add(r, &f->limits, error) &&
+           add_on_error(r, f, error);
 }

@@ -8,12 +8,12 @@
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
-        *call, *network, *hostname;
+        *call, *network, *hostname, *on_error;
     char *format; /* of `kiln check` */
     GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *security_opts;
     KilnLimitFlags limits;
     GPtrArray *hosts, *dns, *dns_search, *dns_options;
-    bool no_cache, quiet, check;
+    bool no_cache, quiet, check, debug;
     KilnUnpackLimits unpack;
 } KilnBuildFlags;
 

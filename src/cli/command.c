@@ -55,7 +55,9 @@ bool kiln_call_parse(KilnCall *call, const KilnFlag *flags, guint n, GError **er
     }
     memcpy(all + n, common, sizeof common);
     n += G_N_ELEMENTS(common);
-    if (!kiln_flags_parse(all, n, call->argc, call->argv, call->arguments, error)) {
+    bool (*parse)(const KilnFlag *, guint, int, char **, GPtrArray *, GError **) =
+        call->command->failure_code ? kiln_flags_parse_leading : kiln_flags_parse;
+    if (!parse(all, n, call->argc, call->argv, call->arguments, error)) {
         return false;
     }
     if (call->help) {
@@ -97,6 +99,9 @@ static void handle_signal(int number)
     received_signal = number;
     signals = signals + 1;
     if (signals > 3) {
+        if (running_session) {
+            kiln_session_restore_terminal(running_session);
+        }
         _exit(128 + number);
     }
     if (running_session) {
@@ -104,8 +109,31 @@ static void handle_signal(int number)
     }
 }
 
+/* A terminal in raw mode would be of no use to whoever comes next. */
+static void handle_death(int number)
+{
+    if (running_session) {
+        kiln_session_restore_terminal(running_session);
+    }
+    raise(number); /* SA_RESETHAND: now it is what it would have been */
+}
+
+/* That it came is all: the session looks at the size of its terminal whenever it is woken. */
+static void handle_resize(int number)
+{
+    (void)number;
+}
+
 static void install_handlers(void)
 {
+    static const int deaths[] = {SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (guint i = 0; i < G_N_ELEMENTS(deaths); i++) {
+        struct sigaction before, action = {.sa_handler = handle_death, .sa_flags = SA_RESETHAND};
+        if (sigaction(deaths[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL) {
+            sigaction(deaths[i], &action, NULL);
+        }
+    }
+    sigaction(SIGWINCH, &(struct sigaction){.sa_handler = handle_resize}, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(ending_signals); i++) {
         struct sigaction before, action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART};
         /* What nohup or a shell without job control ignores stays ignored. */

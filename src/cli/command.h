@@ -28,6 +28,9 @@ struct KilnCommand {
     guint arguments_min, arguments_max;
     /* Returns the exit code; with *error set, that of the error counts. */
     int (*run)(KilnCall *call, GError **error);
+    /* For one that runs another command: the flags end before that, and whatever kiln itself fails
+     * at has an exit code of its own, as in docker run. 0: neither. */
+    int failure_code;
 };
 
 /* Parses the call's command line by the command's flags and those of every command. False with an
@@ -65,5 +68,7 @@ int kiln_command_plan(KilnCall *call, GError **error);
 int kiln_command_pull(KilnCall *call, GError **error);
 int kiln_command_reset(KilnCall *call, GError **error);
 int kiln_command_rmi(KilnCall *call, GError **error);
+int kiln_command_run(KilnCall *call, GError **error);
 int kiln_command_save(KilnCall *call, GError **error);
 int kiln_command_tag(KilnCall *call, GError **error);
+int kiln_command_unshare(KilnCall *call, GError **error);

@@ -151,14 +151,15 @@ static bool parse_short(const KilnFlag *flags, guint n, int argc, char **argv, i
     return true;
 }
 
-bool kiln_flags_parse(const KilnFlag *flags, guint n, int argc, char **argv, GPtrArray *arguments,
-                      GError **error)
+static bool parse(const KilnFlag *flags, guint n, int argc, char **argv, GPtrArray *arguments,
+                  bool leading, GError **error)
 {
     bool ended = false;
     for (int i = 0; i < argc; i++) {
         const char *text = argv[i];
         if (ended || text[0] != '-' || !text[1]) {
             g_ptr_array_add(arguments, argv[i]);
+            ended = ended || leading;
         } else if (strcmp(text, "--") == 0) {
             ended = true;
         } else if (!(text[1] == '-' ? parse_long(flags, n, argc, argv, &i, error)
@@ -167,6 +168,18 @@ bool kiln_flags_parse(const KilnFlag *flags, guint n, int argc, char **argv, GPt
         }
     }
     return true;
+}
+
+bool kiln_flags_parse(const KilnFlag *flags, guint n, int argc, char **argv, GPtrArray *arguments,
+                      GError **error)
+{
+    return parse(flags, n, argc, argv, arguments, false, error);
+}
+
+bool kiln_flags_parse_leading(const KilnFlag *flags, guint n, int argc, char **argv,
+                              GPtrArray *arguments, GError **error)
+{
+    return parse(flags, n, argc, argv, arguments, true, error);
 }
 
 void kiln_flags_help(const KilnFlag *flags, guint n, GString *to)

@@ -34,6 +34,10 @@ typedef struct {
 bool kiln_flags_parse(const KilnFlag *flags, guint n, int argc, char **argv, GPtrArray *arguments,
                       GError **error);
 
+/* The same for a command line whose first argument ends the flags: what follows is another command's. */
+bool kiln_flags_parse_leading(const KilnFlag *flags, guint n, int argc, char **argv,
+                              GPtrArray *arguments, GError **error);
+
 /* The lines of --help, in the order of the table. */
 void kiln_flags_help(const KilnFlag *flags, guint n, GString *to);
 

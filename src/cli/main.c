@@ -17,6 +17,8 @@ static const KilnCommand commands[] = {
      kiln_command_load},
     {"pull", "[OPTIONS] NAME[:TAG|@DIGEST]", "Fetch an image from a registry", 1, 1,
      kiln_command_pull},
+    {"run", "[OPTIONS] IMAGE [COMMAND] [ARG...]", "Run a command in an image, in the sandbox of a RUN", 1,
+     G_MAXUINT, kiln_command_run, 125},
     {"save", "[OPTIONS] IMAGE...", "Write images to an archive", 1, G_MAXUINT, kiln_command_save},
     {"images", "[OPTIONS] [NAME[:TAG]]...", "List the images of the store", 0, G_MAXUINT,
      kiln_command_images},
@@ -102,6 +104,7 @@ static int run(KilnCall *call)
     }
     if (error) {
         code = report_error(call->command, error);
+        code = call->command->failure_code ? call->command->failure_code : code;
     }
     g_ptr_array_unref(call->arguments);
     kiln_settings_clear(&call->settings);

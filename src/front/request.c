@@ -138,3 +138,8 @@ bool kiln_request_only_reads(const KilnRequest *r)
     static const char *const reading[] = {"check", "outline", "plan", "targets", NULL}; /* "reads" in the builder's table */
     return g_strv_contains(reading, r->operation);
 }
+
+bool kiln_request_runs(const KilnRequest *r)
+{
+    return strcmp(r->operation, "run") == 0;
+}

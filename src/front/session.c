@@ -1,4 +1,5 @@
 #include "front/agents.h"
+#include "front/console.h"
 #include "front/remote.h"
 #include "front/request.h"
 #include "front/root.h"
@@ -36,6 +37,7 @@ struct KilnSession {
     GPtrArray *remotes;  /* KilnRemoteProcess * */
     GPtrArray *secrets;  /* char *: of the request */
     KilnAgents *agents;
+    KilnConsole *console; /* NULL if no command is tied to the user's streams */
     GPtrArray *warnings; /* char *, to be given as events first */
     guint warnings_given;
     json_object *json; /* what `event` points into */
@@ -78,6 +80,8 @@ static bool start_builder(KilnSession *s, const KilnRequest *r, const char *prog
         .keep_output = kiln_request_is_stream(r, "dest"),
         .warnings = s->warnings,
         .plain = kiln_request_only_reads(r),
+        .streams = s->console ? kiln_console_streams(s->console) : NULL,
+        .console = s->console ? kiln_console_socket(s->console) : 0,
     };
     const char *output = kiln_request_get(r, "output");
     if (output && (g_str_has_suffix(output, ",dest=-") || strstr(output, ",dest=-,"))) {
@@ -99,6 +103,7 @@ static void session_free(KilnSession *s)
     g_ptr_array_unref(s->remotes);
     g_ptr_array_unref(s->secrets);
     kiln_agents_free(s->agents);
+    kiln_console_free(s->console);
     g_ptr_array_unref(s->warnings);
     json_object_put(s->json);
     g_free(s->text);
@@ -137,6 +142,9 @@ static bool connect_builder(KilnSession *s, const KilnRequest *r, const char *pr
     s->wire = kiln_wire_new(ends[0]);
     bool started = start_builder(s, r, program, ends[1], error);
     close(ends[1]);
+    if (s->console) {
+        kiln_console_started(s->console);
+    }
     return started;
 }
 
@@ -154,6 +162,31 @@ static bool prepare_credentials(KilnSession *s, const KilnRequest *r, json_objec
         json_object_object_add(request, "agents", kiln_agents_to_json(s->agents));
     }
     return s->agents != NULL;
+}
+
+/* For a command that the user sits at. Without a terminal for it a build goes on all the same. */
+static bool prepare_console(KilnSession *s, const KilnRequest *r, json_object *request,
+                            GError **error)
+{
+    bool shell = g_strcmp0(kiln_request_get(r, "on_error"), "shell") == 0;
+    if (kiln_request_runs(r)) {
+        s->console = kiln_console_new(kiln_request_get(r, "terminal") != NULL,
+                                      kiln_request_get(r, "input") != NULL, error);
+    } else if (shell) {
+        g_autoptr(GError) missing = NULL;
+        s->console = kiln_console_new_terminal(&missing);
+        if (!s->console) {
+            g_ptr_array_add(s->warnings,
+                            g_strdup_printf("no shell will be opened when a step fails: %s",
+                                            missing->message));
+        }
+    }
+    if (s->console) {
+        const char *term = g_getenv("TERM");
+        json_object_object_add(request, "console", json_object_new_string("true"));
+        json_object_object_add(request, "term", json_object_new_string(term ? term : "dumb"));
+    }
+    return s->console || !kiln_request_runs(r);
 }
 
 KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
@@ -184,7 +217,8 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
     s->timeout = timeout ? (gint64)MIN(g_ascii_strtoull(timeout, NULL, 10), G_MAXINT32) * 1000 : 0;
     s->deadline = g_get_monotonic_time() + s->timeout;
     s->remote_program = kiln_program_find(libexec, "kiln-remote");
-    if (prepare_credentials(s, r, request, error) && connect_builder(s, r, program, error)) {
+    if (prepare_credentials(s, r, request, error) && prepare_console(s, r, request, error) &&
+        connect_builder(s, r, program, error)) {
         kiln_wire_send(s->wire, request); /* if it is gone already, the end of the wire says so */
     } else {
         g_clear_pointer(&s, session_free);
@@ -306,12 +340,18 @@ static bool take_timeout(KilnSession *s)
  * False when the time is over. */
 static bool pump(KilnSession *s, int timeout)
 {
-    enum { WIRE, SIGNALS, BUILDER, FIXED };
+    enum { WIRE, SIGNALS, BUILDER, CONSOLE, FIXED = CONSOLE + KILN_CONSOLE_FDS };
     guint remotes = s->remotes->len;
     g_autofree struct pollfd *fds = g_new0(struct pollfd, FIXED + remotes);
     fds[SIGNALS] = (struct pollfd){.fd = s->signal_pipe[0], .events = POLLIN};
     fds[BUILDER] = (struct pollfd){.fd = s->pidfd, .events = POLLIN};
     fds[WIRE] = (struct pollfd){.fd = s->at_end ? -1 : kiln_wire_fd(s->wire), .events = POLLIN};
+    for (guint i = CONSOLE; i < FIXED; i++) {
+        fds[i].fd = -1;
+    }
+    if (s->console) {
+        kiln_console_poll(s->console, fds + CONSOLE);
+    }
     /* Lines are taken from kiln-remote only while the wire has room for them: this process must
      * never block in sending to a builder that blocks in sending to it. */
     struct pollfd room = {.fd = kiln_wire_fd(s->wire), .events = POLLOUT};
@@ -333,6 +373,9 @@ static bool pump(KilnSession *s, int timeout)
     }
     if (fds[SIGNALS].revents) {
         take_cancels(s);
+    }
+    if (s->console) {
+        kiln_console_turn(s->console, fds + CONSOLE);
     }
     for (guint i = remotes; i > 0; i--) {
         if (fds[FIXED + i - 1].revents &&
@@ -423,6 +466,19 @@ static void note_end(KilnSession *s)
     }
 }
 
+/* The user's streams are the command's from the event that says so to the last one. */
+static void follow_console(KilnSession *s)
+{
+    if (!s->console) {
+        return;
+    }
+    if (s->event.type == KILN_EVENT_CONSOLE) {
+        kiln_console_open(s->console);
+    } else if (s->event.type == KILN_EVENT_RESULT || s->event.type == KILN_EVENT_ERROR) {
+        kiln_console_close(s->console);
+    }
+}
+
 /* Makes s->event the next event. False when the time is over. */
 static bool fetch(KilnSession *s, int timeout)
 {
@@ -441,6 +497,9 @@ static bool fetch(KilnSession *s, int timeout)
             if (!pump(s, (int)left)) {
                 return false;
             }
+        }
+        if (s->ready) {
+            follow_console(s);
         }
     }
     return true;
@@ -466,6 +525,15 @@ void kiln_session_cancel(KilnSession *s)
 {
     int before = errno;
     (void)!write(s->signal_pipe[1], "c", 1);
+    errno = before;
+}
+
+void kiln_session_restore_terminal(KilnSession *s)
+{
+    int before = errno;
+    if (s->console) {
+        kiln_console_restore(s->console);
+    }
     errno = before;
 }
 

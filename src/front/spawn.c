@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define WIRE_FD 3
+#define CONSOLE_FD 4
 
 extern char **environ;
 
@@ -42,12 +43,14 @@ typedef struct {
  */
 typedef struct {
     KilnIds ids;
-    int sync; /* its end, above 3 */
-    int wire; /* above 3 */
-    bool keep_input, keep_output;
+    int sync; /* its end, above 4 */
+    int wire; /* above 4 */
+    int console; /* above 4, or 0 */
+    const int *streams; /* above 4, or NULL */
+    bool keep_input, keep_output, attached;
     const char *program;
     KilnHostProblem *problem; /* the parent's: see KilnSpawn */
-    char *argv[2];
+    char *const *argv;
     char uid_map[40], gid_map[40];
 } Child;
 
@@ -114,11 +117,17 @@ static void arrange_fds(const Child *c)
         }
     }
     if ((!c->keep_output && dup2(STDERR_FILENO, STDOUT_FILENO) < 0 && errno != EBADF) ||
-        dup2(c->wire, WIRE_FD) < 0) {
+        dup2(c->wire, WIRE_FD) < 0 || (c->console && dup2(c->console, CONSOLE_FD) < 0)) {
         fail(c, STAGE_FDS);
     }
+    for (int i = 0; c->streams && i < 3; i++) {
+        if (dup2(c->streams[i], i) < 0) {
+            fail(c, STAGE_FDS);
+        }
+    }
     /* Linux 5.11; descriptors of the host program that lack the flag stay open on older kernels. */
-    syscall(SYS_close_range, WIRE_FD + 1, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);
+    unsigned first = c->console ? CONSOLE_FD + 1 : WIRE_FD + 1;
+    syscall(SYS_close_range, first, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);
 }
 
 static _Noreturn void child_main(const Child *c)
@@ -131,17 +140,21 @@ static _Noreturn void child_main(const Child *c)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    setsid();
+    if (!c->attached) {
+        setsid();
+    }
     if (c->ids != KILN_IDS_NONE) {
         enter_namespaces(c);
     }
     if (!c->program) {
         _exit(0);
     }
-    if (c->ids != KILN_IDS_NONE) {
+    if (c->ids != KILN_IDS_NONE && !c->attached) {
         protect_program(c);
     }
-    arrange_fds(c);
+    if (!c->attached) {
+        arrange_fds(c);
+    }
     execve(c->program, c->argv, environ);
     fail(c, STAGE_EXEC);
 }
@@ -262,7 +275,7 @@ static pid_t launch(Child *c, KilnIdRange uids, KilnIdRange gids, char **why, GE
                     g_strerror(errno));
         return -1;
     }
-    c->sync = fcntl(ends[1], F_DUPFD_CLOEXEC, WIRE_FD + 1);
+    c->sync = fcntl(ends[1], F_DUPFD_CLOEXEC, CONSOLE_FD + 1);
     close(ends[1]);
     pid_t pid = c->sync < 0 ? -1 : fork_child(c);
     if (pid < 0) {
@@ -330,15 +343,20 @@ static pid_t launch_user(Child *c, const KilnSpawn *spawn, GError **error)
 
 pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error)
 {
+    static char *const builder[] = {(char *)"kiln-builder", NULL};
     Child c = {
         .wire = -1,
+        .console = spawn->console,
+        .streams = spawn->streams,
+        .attached = spawn->attached,
         .keep_input = spawn->keep_input,
         .keep_output = spawn->keep_output,
         .program = spawn->program,
         .problem = spawn->problem,
-        .argv = {(char *)"kiln-builder", NULL},
+        .argv = spawn->argv ? spawn->argv : builder,
     };
-    if (spawn->program && (c.wire = fcntl(spawn->wire, F_DUPFD_CLOEXEC, WIRE_FD + 1)) < 0) {
+    if (spawn->program && !spawn->attached &&
+        (c.wire = fcntl(spawn->wire, F_DUPFD_CLOEXEC, CONSOLE_FD + 1)) < 0) {
         g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot prepare the wire: %s",
                     g_strerror(errno));
         return -1;

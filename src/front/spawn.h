@@ -16,16 +16,21 @@ typedef enum {
 } KilnIds;
 
 typedef struct {
+    char *const *argv;   /* of the program; NULL: {"kiln-builder"} */
     const char *program; /* NULL: enter the namespaces and end, to see whether it can be done */
     int wire;            /* becomes fd 3; stays the caller's */
     bool keep_input;     /* the caller's standard input, else /dev/null */
     bool keep_output;    /* the caller's standard output, else its standard error */
     bool plain;          /* KILN_IDS_NONE, for what builds nothing: works on every host */
+    const int *streams;  /* become 0, 1 and 2, whatever is said above; NULL: none */
+    int console;         /* becomes fd 4; 0: none */
+    bool attached;       /* no builder, but a program of the user's: it stays in the caller's session, with
+                            the caller's standard streams, and gets no wire */
     GPtrArray *warnings; /* char *: what went another way than the user may expect is added here */
     KilnHostProblem *problem; /* may be NULL: gets the cause, if the host refuses */
 } KilnSpawn;
 
 /* Returns the process, which the caller waits for, or -1 with KILN_ERROR_HOST. The process is the
- * leader of a session of its own: signals of the terminal do not reach it. *ids: what was chosen.
+ * leader of a session of its own, unless it is attached: signals of the terminal do not reach it. *ids: what was chosen.
  */
 pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error);

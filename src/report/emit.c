@@ -45,6 +45,12 @@ void kiln_emit_warning(KilnEmitter *e, const char *rule, const char *text)
     emit(e, &(KilnEvent){.type = KILN_EVENT_WARNING, .rule = rule, .text = text});
 }
 
+void kiln_emit_console(KilnEmitter *e, const char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    emit(e, &(KilnEvent){.type = KILN_EVENT_CONSOLE, .text = valid});
+}
+
 void kiln_emit_error(KilnEmitter *e, int exit_code, const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);

@@ -9,6 +9,8 @@ void kiln_emitter_free(KilnEmitter *e);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnEmitter, kiln_emitter_free)
 
 void kiln_emit_warning(KilnEmitter *e, const char *rule, const char *text);
+/* A command gets the user's terminal or streams; text (may be NULL) is shown before. */
+void kiln_emit_console(KilnEmitter *e, const char *text);
 void kiln_emit_error(KilnEmitter *e, int exit_code, const char *text);
 void kiln_emit_result(KilnEmitter *e, json_object *document); /* borrowed */
 

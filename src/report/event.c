@@ -9,6 +9,7 @@ static const char *const type_names[] = {
     [KILN_EVENT_STEP_PROGRESS] = "step_progress",
     [KILN_EVENT_STEP_DONE] = "step_done",
     [KILN_EVENT_WARNING] = "warning",
+    [KILN_EVENT_CONSOLE] = "console",
     [KILN_EVENT_ERROR] = "error",
     [KILN_EVENT_RESULT] = "result",
 };

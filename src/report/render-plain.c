@@ -176,6 +176,9 @@ static void plain_event(KilnRenderer *r, const KilnEvent *e)
         plain_step(r, s, e);
     } else if (e->type == KILN_EVENT_WARNING) {
         plain_warning(r, e);
+    } else if (e->type == KILN_EVENT_CONSOLE) {
+        plain_finish(r);
+        kiln_render_console(r, e);
     } else if (e->type == KILN_EVENT_ERROR || e->type == KILN_EVENT_RESULT) {
         plain_finish(r);
         kiln_render_end(r, e);

@@ -184,7 +184,7 @@ static void paint(KilnRenderer *r)
 
 static void tty_tick(KilnRenderer *r)
 {
-    if (!r->finished && g_get_monotonic_time() - r->painted >= PAINT_US) {
+    if (!r->finished && !r->paused && g_get_monotonic_time() - r->painted >= PAINT_US) {
         paint(r);
     }
 }
@@ -197,14 +197,26 @@ static void tty_finish(KilnRenderer *r)
     }
 }
 
+/* The picture stays above what the command writes; a later one is painted below that. */
+static void tty_console(KilnRenderer *r, const KilnEvent *e)
+{
+    paint(r);
+    r->drawn = 0;
+    r->paused = true;
+    kiln_render_console(r, e);
+}
+
 static void tty_event(KilnRenderer *r, const KilnEvent *e)
 {
+    r->paused = false;
     if (kiln_render_update(r, e)) {
         tty_tick(r);
     } else if (e->type == KILN_EVENT_WARNING) {
         g_autofree char *line = kiln_render_line(e->text ? e->text : "", false);
         g_ptr_array_add(r->warnings,
                         e->rule ? g_strdup_printf("%s: %s", e->rule, line) : g_strdup(line));
+    } else if (e->type == KILN_EVENT_CONSOLE) {
+        tty_console(r, e);
     } else if (e->type == KILN_EVENT_ERROR || e->type == KILN_EVENT_RESULT) {
         tty_finish(r);
         kiln_render_end(r, e);

@@ -168,6 +168,15 @@ void kiln_render_end(KilnRenderer *r, const KilnEvent *e)
     kiln_render_write(r, text);
 }
 
+void kiln_render_console(KilnRenderer *r, const KilnEvent *e)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (e->text) {
+        append_lines(text, e->text);
+        kiln_render_write(r, text);
+    }
+}
+
 /* --- quiet: nothing but an error -------------------------------------------------------------- */
 
 static void quiet_event(KilnRenderer *r, const KilnEvent *e)
@@ -175,6 +184,8 @@ static void quiet_event(KilnRenderer *r, const KilnEvent *e)
     kiln_render_update(r, e);
     if (e->type == KILN_EVENT_ERROR) {
         kiln_render_end(r, e);
+    } else if (e->type == KILN_EVENT_CONSOLE) {
+        kiln_render_console(r, e);
     }
 }
 

@@ -49,6 +49,7 @@ struct KilnRenderer {
     guint drawn; /* lines on the screen that the next painting replaces */
     gint64 painted;
     bool finished;
+    bool paused; /* the screen is a command's */
 };
 
 void kiln_render_plain_setup(KilnRenderer *r);
@@ -64,6 +65,9 @@ void kiln_render_write(KilnRenderer *r, const GString *text);
 /* Warnings that were kept, then, on an error, the last output of the failed steps and the error
  * itself. */
 void kiln_render_end(KilnRenderer *r, const KilnEvent *e);
+
+/* What a command that gets the terminal is announced with. */
+void kiln_render_console(KilnRenderer *r, const KilnEvent *e);
 
 /* Text of unknown origin as one line for a terminal: escape sequences and control characters are
  * left out, but for colours and tabs if `style`; what a carriage return overwrote is left out.

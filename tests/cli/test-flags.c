@@ -7,7 +7,7 @@
 typedef struct {
     char *name, *pull;
     GPtrArray *tags, *arguments;
-    bool quiet, all;
+    bool quiet, all, leading;
 } Values;
 
 static void set_up(Values *v, gconstpointer data)
@@ -45,6 +45,9 @@ static bool parse(Values *v, const char *line, GError **error)
     guint n = g_strv_length(split);
     for (guint i = 0; i < n; i++) {
         words[i] = (char *)g_intern_string(split[i]);
+    }
+    if (v->leading) {
+        return kiln_flags_parse_leading(flags, G_N_ELEMENTS(flags), (int)n, words, v->arguments, error);
     }
     return kiln_flags_parse(flags, G_N_ELEMENTS(flags), (int)n, words, v->arguments, error);
 }
@@ -118,6 +121,20 @@ static void test_arguments(Values *v, gconstpointer data)
     }
 }
 
+static void test_leading(Values *v, gconstpointer data)
+{
+    static const char *const expected[] = {"image", "-q", "--name", "--", "x"};
+    (void)data;
+    v->leading = true;
+    good(v, "-a image -q --name -- x");
+    g_assert_true(v->all);
+    g_assert_false(v->quiet);
+    g_assert_cmpuint(v->arguments->len, ==, G_N_ELEMENTS(expected));
+    for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
+        g_assert_cmpstr(g_ptr_array_index(v->arguments, i), ==, expected[i]);
+    }
+}
+
 static void test_values_that_look_like_flags(Values *v, gconstpointer data)
 {
     (void)data;
@@ -174,6 +191,7 @@ int main(int argc, char **argv)
     ADD("/cli/flags/switches", test_switches);
     ADD("/cli/flags/optional", test_optional);
     ADD("/cli/flags/arguments", test_arguments);
+    ADD("/cli/flags/leading", test_leading);
     ADD("/cli/flags/values-that-look-like-flags", test_values_that_look_like_flags);
     ADD("/cli/flags/dockers", test_dockers);
     ADD("/cli/flags/wrong", test_wrong);

@@ -1,0 +1,309 @@
+#!/usr/bin/env bats
+# Commands that a person sits at: kiln run, the shell after a failed RUN, kiln unshare. Terminals are played by
+# expect: what is asserted on is what a user sees on his.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    load lib
+    ROLES=(ranged single root)
+    DIR=$(workdir ranged)
+}
+
+# Runs a command on a terminal of 31 rows and 99 columns, as an expect script says: "await TEXT", "say TEXT"
+# (a line typed), "key CODE", "resize ROWS COLUMNS", "end SIGNAL" (sent to the command). What was on the terminal
+# is printed, at last "code=N terminal=restored".
+at_terminal() { # ROLE SCRIPT COMMAND…
+    local role=$1 script=$2
+    shift 2
+    cat >"$BATS_TEST_TMPDIR/play.exp" <<END
+set timeout 60
+match_max 100000
+set program {
+    stty rows 31 cols 99
+    before=\$(stty -g)
+    "\$@"
+    code=\$?
+    if [ "\$before" = "\$(stty -g)" ]; then now=restored; else now=changed; fi
+    echo "code=\$code terminal=\$now"
+}
+proc await {text} {
+    expect {
+        -ex \$text {}
+        timeout { puts "\nWAITED FOR \$text"; exit 9 }
+        eof { puts "\nENDED BEFORE \$text"; exit 9 }
+    }
+}
+proc say {text} { send -- "\$text\r" }
+proc key {code} { send -- \$code }
+proc resize {rows columns} {
+    exec stty rows \$rows cols \$columns < \$::spawn_out(slave,name)
+}
+proc end {signal} { exec kill -s \$signal [exec pgrep -P [exp_pid]] }
+spawn -noecho sh -c \$program sh {*}\$argv
+$script
+expect eof
+END
+    chmod 644 "$BATS_TEST_TMPDIR/play.exp"
+    as "$role" env TERM=xterm expect "$BATS_TEST_TMPDIR/play.exp" "$@" | tr -d '\r'
+    return "${PIPESTATUS[0]}"
+}
+
+# A context with this Dockerfile, for all roles.
+context() { # TEXT
+    CONTEXT=$BATS_TEST_TMPDIR/context
+    mkdir -p "$CONTEXT"
+    printf '%b' "$1" >"$CONTEXT/Dockerfile"
+    chmod -R a+rX "$BATS_TEST_TMPDIR"
+}
+
+# --- kiln run ----------------------------------------------------------------------------------------------
+
+@test "run: the exit code is the command's; 125, 126 and 127 are as docker run's" {
+    local role
+    for role in "${ROLES[@]}"; do
+        run as "$role" kiln run busybox echo hello
+        [ "$status" -eq 0 ] && [ "$output" = hello ]
+        run as "$role" kiln run --rm busybox sh -c 'exit 7'
+        [ "$status" -eq 7 ] && [ -z "$output" ]
+        run -127 as "$role" kiln run busybox no-such-program
+        [ "$status" -eq 127 ] && [[ $output == *'cannot execute "no-such-program"'*"not found"* ]]
+        run as "$role" kiln run busybox /etc
+        [ "$status" -eq 126 ] && [[ $output == *'cannot execute "/etc"'* ]]
+        run as "$role" kiln run --pull never no-such-image true
+        [ "$status" -eq 125 ] && [[ $output == *no-such-image*"not in the store"* ]]
+        run as "$role" kiln run busybox sh -c 'sh -c "kill -TERM \$\$"; exit $?'
+        [ "$status" -eq 143 ]
+        assert_clean "$KILN_IT/store-$role"
+    done
+}
+
+@test "run: entrypoint, command, environment and directory are the image's, unless said otherwise" {
+    context 'FROM busybox\nENV A=image B=image\nWORKDIR /made\nENTRYPOINT ["echo", "entry"]\nCMD ["cmd"]\n'
+    local role
+    for role in "${ROLES[@]}"; do
+        build "$role" -t configured "$CONTEXT"
+        run as "$role" kiln run configured
+        [ "$output" = "entry cmd" ]
+        run as "$role" kiln run configured mine --flag -x
+        [ "$output" = "entry mine --flag -x" ]
+        run as "$role" kiln run --entrypoint pwd configured
+        [ "$output" = /made ]
+        run as "$role" kiln run --entrypoint '' configured sh -c 'echo $A'
+        [ "$output" = image ]
+        # shellcheck disable=SC2016
+        run as "$role" env C=here kiln run -e A=mine -e C -e B -w /new/dir --entrypoint sh configured \
+            -c 'echo $A ${B-unset} $C $HOME; pwd'
+        [ "$output" = $'mine unset here /root\n/new/dir' ]
+        as "$role" kiln rmi configured
+    done
+}
+
+@test "run: an image by its ID; one that has no command wants one" {
+    context 'FROM busybox\nRUN true\n'
+    build ranged --iidfile "$DIR/id" "$CONTEXT"
+    run as ranged kiln run "$(cat "$DIR/id")" echo by-id
+    [ "$output" = by-id ]
+    id=$(cut -c8-19 "$DIR/id")
+    run as ranged kiln run "$id" echo by-id
+    [ "$output" = by-id ]
+    run as ranged kiln run "$id"
+    [ "$status" -eq 125 ] && [[ $output == *"no command"* ]]
+}
+
+@test "run: --user, by name and by number, with their groups" {
+    local role
+    for role in ranged root; do
+        run as "$role" kiln run -u www-data debian:bookworm-slim sh -c 'id -u; id -g'
+        [ "$output" = $'33\n33' ]
+        run as "$role" kiln run -u 1234:5 busybox sh -c 'id -u; id -g; cat /dev/stdin; echo x >/dev/stdout'
+        [ "$output" = $'1234\n5\nx' ]
+    done
+}
+
+@test "run: what the command changes is thrown away" {
+    local role
+    for role in "${ROLES[@]}"; do
+        as "$role" kiln run busybox sh -c 'echo x >/left; rm /bin/ls'
+        run as "$role" kiln run busybox sh -c 'test ! -e /left && ls -d /bin'
+        [ "$output" = /bin ]
+    done
+}
+
+@test "run: --volume shows the user's files, read-only if said so" {
+    local role dir
+    for role in "${ROLES[@]}"; do
+        dir=$(workdir "$role")/shared
+        mkdir -p "$dir/inner"
+        echo mine >"$dir/inner/file"
+        own "$role" "$dir"
+        run as "$role" kiln run -v "$dir:/data" busybox sh -c 'cat /data/inner/file; echo theirs >/data/new'
+        [ "$output" = mine ]
+        [ "$(cat "$dir/new")" = theirs ]
+        run as "$role" kiln run -v "$dir:/data:ro" -v "$dir/inner/file:/etc/one" busybox \
+            sh -c 'cat /etc/one; echo no >/data/new'
+        [ "$status" -ne 0 ] && [[ $output == mine*"Read-only file system"* ]]
+        [ "$(cat "$dir/new")" = theirs ]
+        run as "$role" sh -c "cd '$dir' && kiln run --volume=./inner:/data busybox cat /data/file"
+        [ "$output" = mine ]
+        run as "$role" kiln run -v "$dir/missing:/data" busybox true
+        [ "$status" -eq 125 ] && [[ $output == *"$dir/missing: No such file or directory"* ]]
+    done
+    mkdir -m 700 "$DIR/roots" # what the user cannot see, the command cannot
+    chown root "$DIR/roots"
+    run as ranged kiln run -v "$DIR/roots:/data" busybox ls /data
+    [ "$status" -ne 0 ] && [[ $output == *"ermission denied"* ]]
+}
+
+@test "run: standard input with -i alone; output and errors stay apart, whatever their size" {
+    local role
+    for role in "${ROLES[@]}"; do
+        run as "$role" sh -c 'echo given | kiln run -i busybox cat'
+        [ "$output" = given ]
+        run as "$role" sh -c 'echo given | kiln run busybox cat'
+        [ "$status" -eq 0 ] && [ -z "$output" ]
+        run as "$role" sh -c 'kiln run busybox sh -c "echo out; echo err >&2" 2>/dev/null'
+        [ "$output" = out ]
+        run as "$role" sh -c 'kiln run busybox sh -c "echo out; echo err >&2" 2>&1 >/dev/null'
+        [ "$output" = err ]
+        head -c 5000000 /dev/urandom >"$BATS_TEST_TMPDIR/bytes"
+        chmod 755 "$BATS_TEST_TMPDIR"
+        as "$role" kiln run -i busybox cat <"$BATS_TEST_TMPDIR/bytes" | cmp - "$BATS_TEST_TMPDIR/bytes"
+        run as "$role" sh -c 'kiln run busybox yes | head -n 1' # ends with its reader
+        [ "$output" = y ]
+        run as "$role" sh -c 'kiln run busybox true <&-'
+        [ "$status" -eq 0 ]
+    done
+}
+
+@test "run: --network, --hostname, --tmpfs" {
+    run as ranged kiln run --network none busybox sh -c 'tail -n +3 /proc/net/dev | cut -d: -f1'
+    [ "${output// /}" = lo ]
+    run as ranged kiln run --hostname here busybox sh -c 'hostname; grep -c here /etc/hosts'
+    [ "$output" = $'here\n1' ]
+    run as ranged kiln run --tmpfs /mem:size=1m busybox sh -c 'dd if=/dev/zero of=/mem/x bs=2M count=1'
+    [ "$status" -ne 0 ] && [[ $output == *"No space left"* ]]
+}
+
+@test "run: a signal ends the command, and nothing is left" {
+    local role pid
+    for role in "${ROLES[@]}"; do
+        mkfifo "$BATS_TEST_TMPDIR/out-$role"
+        # shellcheck disable=SC2016
+        as "$role" sh -c 'echo $$; exec kiln run busybox sh -c "echo up; sleep 1000"' \
+            >"$BATS_TEST_TMPDIR/out-$role" 3>&- &
+        { read -r pid; read -r line; } <"$BATS_TEST_TMPDIR/out-$role"
+        [ "$line" = up ]
+        kill -TERM "$pid"
+        wait "$!" && code=0 || code=$?
+        [ "$code" -eq 143 ]
+        assert_clean "$KILN_IT/store-$role"
+    done
+}
+
+@test "run: bad input is refused with 125" {
+    refuses() { # WORD ARGUMENT…
+        local word=$1
+        shift
+        run as ranged kiln run "$@"
+        [ "$status" -eq 125 ] || { echo "status $status for $*"; return 1; }
+        [[ $output == *"$word"* ]] || { echo "no $word in: $output"; return 1; }
+    }
+    refuses "at least 1 argument"
+    refuses "unknown flag --wrkdir (did you mean --workdir?)" --wrkdir / busybox
+    refuses relative -w relative busybox pwd
+    refuses "no name before" -e =x busybox
+    refuses "is not PATH:TARGET" -v /tmp busybox
+    refuses "named volumes" -v cache:/data busybox
+    refuses "absolute" -v /tmp:data busybox
+    refuses "unknown option \"rx\"" -v /tmp:/data:rx busybox
+    refuses "--tmpfs" --tmpfs /x:size=many busybox
+    refuses "unknown network" --network bridge0 busybox
+    refuses "--pull" --pull sometimes busybox
+    refuses "not supported yet" -d busybox
+    refuses 'no user "ghost"' -u ghost busybox true
+    refuses "is not a terminal" -it busybox sh
+    refuses "UPPER" UPPER/Case busybox
+}
+
+# --- Terminals ---------------------------------------------------------------------------------------------
+
+@test "run -t: a terminal of the sandbox's own, as large as the user's, and larger when that is" {
+    local role
+    for role in "${ROLES[@]}"; do
+        run at_terminal "$role" '
+            await "/ # "
+            say "stty size; tty; echo term=\$TERM; ls /dev/pts"
+            await "31 99"
+            await "/dev/pts/0"
+            await "term=xterm"
+            resize 40 120
+            say {until [ "$(stty size)" = "40 120" ]; do sleep 0.05; done; echo resized-$((1 + 1))}
+            await "resized-2"
+            say "exit 6"
+        ' kiln run -it --rm busybox sh
+        [ "$status" -eq 0 ] || { echo "$output"; return 1; }
+        [[ $output == *"code=6 terminal=restored"* ]]
+    done
+}
+
+@test "run -t: Ctrl-C, Ctrl-Z and Ctrl-D are the command's" {
+    run at_terminal ranged '
+        await "# "
+        say {sh -c "echo go-\$((1+1)); exec sleep 1000"}
+        await "go-2"
+        key "\003"
+        await "# "
+        say {echo after-$?}
+        await "after-130"
+        say {sh -c "echo go-\$((2+2)); exec sleep 1000"}
+        await "go-4"
+        key "\032"
+        await "Stopped"
+        say {kill %1; wait; echo ended-$((3+3))}
+        await "ended-6"
+        key "\004"
+    ' kiln run -it debian:bookworm-slim bash
+    [ "$status" -eq 0 ] || { echo "$output"; return 1; }
+    [[ $output == *"terminal=restored"* ]]
+}
+
+@test "run: the user's terminal is out of the command's reach, with -t and without" {
+    local role
+    # shellcheck disable=SC2016
+    local inject='for (split //, "echo INJECTED\n") { ioctl(STDIN, 0x5412, $_) } print -t STDOUT ? "tty" : "none", "\n"'
+    for role in "${ROLES[@]}"; do
+        # what TIOCSTI types would be read by the shell that started kiln
+        run at_terminal "$role" 'await "left="' \
+            bash -c 'kiln run -it debian:bookworm-slim perl -e "$1"; read -t 0.5 -r line; echo "left=<$line>"' \
+            bash "$inject"
+        [ "$status" -eq 0 ] && [[ $output == *tty*"left=<>"* ]] || { echo "$output"; return 1; }
+        run at_terminal "$role" 'await "left="' \
+            bash -c 'kiln run -i debian:bookworm-slim perl -e "$1" </dev/tty; read -t 0.5 -r line; echo "left=<$line>"' \
+            bash "$inject"
+        [ "$status" -eq 0 ] && [[ $output == *none*"left=<>"* ]] || { echo "$output"; return 1; }
+        run at_terminal "$role" 'await "no terminal"' \
+            kiln run busybox sh -c 'for fd in 0 1 2; do test -t $fd && exit 1; done; cat </dev/tty 2>/dev/null || echo no terminal'
+        [ "$status" -eq 0 ] || { echo "$output"; return 1; }
+    done
+}
+
+@test "run -t: the terminal is restored when kiln is ended by a signal" {
+    local signal
+    for signal in TERM HUP QUIT ABRT; do
+        run at_terminal ranged "
+            await \"# \"
+            end $signal
+            await terminal=
+        " kiln run -it busybox sh
+        [ "$status" -eq 0 ] && [[ $output == *"terminal=restored"* ]] || { echo "$signal: $output"; return 1; }
+    done
+    # a builder that does not answer is killed by the third
+    run at_terminal ranged '
+        await "# "
+        exec kill -s STOP [exec pgrep -P [exec pgrep -P [exp_pid]]]
+        end INT; end INT; end INT
+        await terminal=
+    ' kiln run -it busybox sh
+    [ "$status" -eq 0 ] && [[ $output == *"terminal=restored"* ]] || { echo "$output"; return 1; }
+}
