@@ -307,3 +307,103 @@ context() { # TEXT
     ' kiln run -it busybox sh
     [ "$status" -eq 0 ] && [[ $output == *"terminal=restored"* ]] || { echo "$output"; return 1; }
 }
+
+# --- The shell after a failure -----------------------------------------------------------------------------
+
+@test "build --debug: a shell in the failed step's sandbox, with all that the step had" {
+    context 'FROM busybox\nENV SAID=image\nARG GIVEN=arg\nWORKDIR /place
+RUN --mount=type=secret,id=word --mount=type=cache,target=/cache --mount=type=bind,target=/ctx,rw \\
+    --mount=type=tmpfs,target=/mem --network=none \\
+    echo kept >/left; echo cached >/cache/one; echo bound >/ctx/two; exit 3\n'
+    local role
+    for role in "${ROLES[@]}"; do
+        echo hush >"$(workdir "$role")/secret"
+        own "$role" "$(workdir "$role")"
+        run at_terminal "$role" '
+            await "failed with exit code 3"
+            await "/place # "
+            say {cat /left /cache/one /ctx/two /run/secrets/word; echo $SAID $GIVEN; ls -d /mem; tail -n +3 /proc/net/dev}
+            await "kept"
+            await "cached"
+            await "bound"
+            await "hush"
+            await "image arg"
+            await "/mem"
+            await "lo:"
+            say {stty size; mount -t tmpfs x /mnt || echo refused}
+            await "31 99"
+            await "refused"
+            say {sh -c "echo go-\$((1+1)); exec sleep 1000"}
+            await "go-2"
+            key "\003"
+            await "/place # "
+            say "exit 0"
+            await "ERROR:"
+            await "exit code: 3"
+        ' kiln build --debug --secret "id=word,src=$(workdir "$role")/secret" "$CONTEXT"
+        [ "$status" -eq 0 ] || { echo "$output"; return 1; }
+        [[ $output == *"code=1 terminal=restored"* ]]
+        assert_clean "$KILN_IT/store-$role"
+    done
+}
+
+@test "build --on-error=shell: the step's shell and user; plain output gives the terminal up, too" {
+    context 'FROM debian:bookworm-slim\nSHELL ["/bin/bash", "-c"]\nUSER www-data\nRUN no-such-command\n'
+    run at_terminal ranged '
+        await "failed with exit code 127"
+        await "\$ "
+        say {echo $BASH_VERSION $(id -un)-$((1+1)); cat /proc/$$/comm}
+        await "5.2"
+        await "www-data-2"
+        await "bash"
+        say exit
+        await "ERROR:"
+    ' kiln build --on-error=shell --progress plain "$CONTEXT"
+    [ "$status" -eq 0 ] && [[ $output == *"code=1 terminal=restored"* ]] || { echo "$output"; return 1; }
+}
+
+@test "build --debug: other steps are stopped first, and the terminal is the shell's alone" {
+    context 'FROM busybox AS slow\nRUN touch /begun; sleep 1000\nFROM busybox AS bad\nRUN sleep 0.3; false\nFROM busybox\nCOPY --from=slow /begun /a\nCOPY --from=bad /b /b\n'
+    run at_terminal ranged '
+        await "failed with exit code 1"
+        await "# "
+        say {echo alone-$((1+1))}
+        await "alone-2"
+        say exit
+    ' kiln build -D "$CONTEXT"
+    [ "$status" -eq 0 ] && [[ $output == *CANCELED*"RUN touch /begun"*"code=1 terminal=restored"* ]] ||
+        { echo "$output"; return 1; }
+}
+
+@test "build --debug: a signal while the shell is open ends it, and all" {
+    context 'FROM busybox\nRUN false\n'
+    run at_terminal ranged '
+        await "leave it."
+        await "# "
+        end TERM
+        await "terminal=restored"
+    ' kiln build --debug "$CONTEXT"
+    [ "$status" -eq 0 ] && [[ $output == *"code=143"* ]] || { echo "$output"; return 1; }
+    assert_clean "$KILN_IT/store-ranged"
+}
+
+@test "build --debug: an image without a shell says so" {
+    context 'FROM scratch\nCOPY Dockerfile /\nRUN ["/Dockerfile"]\n'
+    run at_terminal ranged 'await "no shell could be opened: /bin/sh"' kiln build --debug "$CONTEXT"
+    [ "$status" -eq 0 ] && [[ $output == *"code=1 terminal=restored"* ]] || { echo "$output"; return 1; }
+}
+
+@test "build --debug without a terminal: a warning, no shell, and the failure" {
+    context 'FROM busybox\nRUN echo unique-output; false\n'
+    local role
+    for role in "${ROLES[@]}"; do
+        run build "$role" --debug "$CONTEXT"
+        [ "$status" -eq 1 ]
+        [[ $output == *"WARNING: no shell will be opened when a step fails: standard error is not a terminal"* ]]
+        [[ $output == *unique-output* ]]
+        run build "$role" --on-error=fail "$CONTEXT"
+        [ "$status" -eq 1 ] && [[ $output != *WARNING* ]]
+    done
+    run build ranged --on-error=ask "$CONTEXT"
+    [ "$status" -eq 2 ] && [[ $output == *"--on-error=ask"*"shell, fail"* ]]
+}

@@ -3,6 +3,7 @@
 #include "build/engine.h"
 #include "build/etc.h"
 #include "build/network.h"
+#include "build/shell.h"
 #include "build/step-limits.h"
 
 #include <fcntl.h>
@@ -155,7 +156,8 @@ static bool execute(KilnEngine *e, KilnStep *step, const char *key, gpointer pre
         return false;
     kiln_networks_expect(e, step);
     outcome->layer = fill_layer(e, step, prepared, work, task, error);
-    g_thread_pool_push(e->sweepers, work, NULL); /* nobody need wait for its removal */
+    if (!kiln_shell_keeps(e, work))
+        g_thread_pool_push(e->sweepers, work, NULL); /* nobody need wait for its removal */
     if (!outcome->layer)
         return false;
     outcome->created = g_get_real_time() / G_USEC_PER_SEC;
@@ -348,7 +350,7 @@ static bool run_steps(KilnEngine *e, GError **error)
     bool ok = !e->error;
     g_mutex_unlock(&e->lock);
     if (!ok) /* what still runs is of no use to anyone */
-        kiln_cancel_trigger(e->options->cancel);
+        kiln_cancel_stop(e->options->cancel);
     g_thread_pool_free(e->workers, FALSE, TRUE);
     e->workers = NULL;
     if (!ok)
@@ -404,6 +406,9 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
 
     KilnBuilt *built = NULL;
     bool ok = run_steps(&e, error);
+    if (!ok && e.shell)
+        kiln_shell_run(&e);
+    g_clear_pointer(&e.shell, kiln_shell_free);
     close_index(&e);
     g_thread_pool_free(e.digesters, !ok, TRUE);
     g_thread_pool_free(e.sweepers, FALSE, TRUE);

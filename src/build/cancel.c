@@ -7,7 +7,7 @@ G_DEFINE_QUARK(kiln-cancel-error-quark, kiln_cancel_error)
 struct KilnCancel {
     GMutex lock;
     GCond changed;
-    bool set;
+    bool set, stopped;
     GHashTable *steps; /* struct kilnrun_step*, each with a reference */
 };
 
@@ -33,10 +33,11 @@ void kiln_cancel_free(KilnCancel *c)
     g_free(c);
 }
 
-void kiln_cancel_trigger(KilnCancel *c)
+/* Sets one of the two. */
+static void set_and_kill(KilnCancel *c, bool *which)
 {
     g_mutex_lock(&c->lock);
-    c->set = true;
+    *which = true;
     g_cond_broadcast(&c->changed);
     GHashTableIter iter;
     gpointer step;
@@ -46,10 +47,27 @@ void kiln_cancel_trigger(KilnCancel *c)
     g_mutex_unlock(&c->lock);
 }
 
+void kiln_cancel_trigger(KilnCancel *c)
+{
+    set_and_kill(c, &c->set);
+}
+
+void kiln_cancel_stop(KilnCancel *c)
+{
+    set_and_kill(c, &c->stopped);
+}
+
+void kiln_cancel_resume(KilnCancel *c)
+{
+    g_mutex_lock(&c->lock);
+    c->stopped = false;
+    g_mutex_unlock(&c->lock);
+}
+
 bool kiln_cancel_check(KilnCancel *c, GError **error)
 {
     g_mutex_lock(&c->lock);
-    bool set = c->set;
+    bool set = c->set || c->stopped;
     g_mutex_unlock(&c->lock);
     if (set)
         g_set_error_literal(error, KILN_CANCEL_ERROR, 0, "canceled");
@@ -60,7 +78,7 @@ bool kiln_cancel_wait(KilnCancel *c, gint64 microseconds, GError **error)
 {
     gint64 until = g_get_monotonic_time() + microseconds;
     g_mutex_lock(&c->lock);
-    while (!c->set && g_cond_wait_until(&c->changed, &c->lock, until))
+    while (!c->set && !c->stopped && g_cond_wait_until(&c->changed, &c->lock, until))
         ;
     g_mutex_unlock(&c->lock);
     return kiln_cancel_check(c, error);
@@ -77,7 +95,7 @@ void kiln_cancel_watch(KilnCancel *c, struct kilnrun_step *step)
 {
     g_mutex_lock(&c->lock);
     g_hash_table_add(c->steps, kilnrun_step_ref(step));
-    if (c->set)
+    if (c->set || c->stopped)
         kilnrun_step_kill(step, SIGKILL);
     g_mutex_unlock(&c->lock);
 }

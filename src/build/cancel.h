@@ -16,6 +16,10 @@ void kiln_cancel_free(KilnCancel *c);
 
 /* Sets it and kills every command that is being watched. */
 void kiln_cancel_trigger(KilnCancel *c);
+/* The same for the engine's own purposes: what still runs is of no use. Unlike the user's wish it can be taken
+ * back, when nothing runs any more. */
+void kiln_cancel_stop(KilnCancel *c);
+void kiln_cancel_resume(KilnCancel *c);
 /* True if it is set; then error says so. */
 bool kiln_cancel_check(KilnCancel *c, GError **error);
 

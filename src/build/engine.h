@@ -17,6 +17,7 @@ typedef struct {
 typedef struct KilnEtc KilnEtc;                 /* etc.h */
 typedef struct KilnBuildLimits KilnBuildLimits; /* step-limits.h */
 typedef struct KilnNetworks KilnNetworks;       /* network.h */
+typedef struct KilnShell KilnShell;             /* shell.h */
 
 typedef struct {
     const KilnBuildOptions *options;
@@ -32,6 +33,7 @@ typedef struct {
     GHashTable *outcomes;  /* by key: what build.c knows of it */
     guint *waiting_for;    /* by step index: how many needed steps are not done */
     guint unfinished;      /* steps that are not done */
+    KilnShell *shell;      /* what is kept of the first failed RUN, if a shell is to be opened in it */
     GError *error;         /* the first failure; nothing new starts after it */
     GThreadPool *workers;   /* run steps */
     GThreadPool *digesters; /* make digests and blobs of finished layers */

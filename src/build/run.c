@@ -1,6 +1,7 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
 #include "build/command.h"
+#include "build/shell.h"
 #include "host/file-system.h"
 #include "host/refusal.h"
 #include "tree/diff.h"
@@ -58,6 +59,12 @@ static const char *hint_for(KilnEngine *e, const struct kilnrun_result *result)
     return "";
 }
 
+/* Of the command, not of the sandbox. */
+static bool is_failure(const struct kilnrun_result *result)
+{
+    return result->started ? result->exit_code != 0 : strcmp(result->failure.stage, "exec") == 0;
+}
+
 /* Whether that is what keeps the command from starting; then the error is set. */
 static bool refused_by_host(KilnEngine *e, const char *command, const struct kilnrun_failure *f, GError **error)
 {
@@ -113,11 +120,14 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     struct kilnrun_result result = {0};
     KilnManifest *manifest = NULL;
     g_autoptr(GError) canceled = NULL;
-    bool ok = kiln_command_fill(e, step, below, work, upperfd, &command, error) &&
-              kiln_command_run(e, &command, task, &result, error) &&
-              check_result(e, step, command.limits, &result, error);
-    kiln_command_clear(&command);
-    if (kiln_cancel_check(e->options->cancel, &canceled)) { /* whatever else went wrong then */
+    bool ran = kiln_command_fill(e, step, below, work, upperfd, &command, error) &&
+               kiln_command_run(e, &command, task, &result, error);
+    bool ok = ran && check_result(e, step, command.limits, &result, error);
+    bool asked = kiln_cancel_check(e->options->cancel, &canceled);
+    if (ok || asked || !ran || !is_failure(&result) ||
+        !kiln_shell_keep(e, step, work, &command, &result))
+        kiln_command_clear(&command);
+    if (asked) { /* whatever else went wrong then */
         g_clear_error(error);
         g_propagate_error(error, g_steal_pointer(&canceled));
     } else if (ok)

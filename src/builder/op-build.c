@@ -41,6 +41,8 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
         .context = b->definition->context,
         .contexts = kiln_contexts_trees(b->definition->contexts),
         .fetcher = &fetcher,
+        .console = b->op->console,
+        .term = kiln_request_text(request, "term"),
         .jobs = jobs ? (guint)g_ascii_strtoull(jobs, NULL, 10) : 0,
         .no_cache = kiln_request_flag(request, "no_cache"),
         .record = !b->output.path, /* of an image in an archive only the layers are kept, as the cache */

@@ -38,7 +38,8 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     kiln_unpack_limits_clear(&f->unpack);
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
-                       f->call,    f->network,       f->format,   f->hostname};
+                       f->call,    f->network,       f->format,   f->hostname,
+                       f->on_error};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -51,7 +52,6 @@ static const KilnFlag docker_flags[] = {
     {0, "force-rm", KILN_FLAG_IGNORED_SWITCH},
     {0, "compress", KILN_FLAG_IGNORED_SWITCH},
     {0, "disable-content-trust", KILN_FLAG_IGNORED_SWITCH},
-    {'D', "debug", KILN_FLAG_IGNORED_SWITCH},
     {0, "builder", KILN_FLAG_IGNORED},
     {0, "isolation", KILN_FLAG_ONLY, NULL, "default"},
     {0, "provenance", KILN_FLAG_ONLY, NULL, "false|0"},
@@ -101,6 +101,9 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "security-opt", KILN_FLAG_LIST, &f->security_opts, "OPTION",
          "seccomp=FILE|unconfined|builtin, no-new-privileges"},
         {0, "hostname", KILN_FLAG_STRING, &f->hostname, "NAME", "Name of the host that RUN sees"},
+        {0, "on-error", KILN_FLAG_STRING, &f->on_error, "shell|fail",
+         "shell: open one in the sandbox of a RUN that fails"},
+        {'D', "debug", KILN_FLAG_SWITCH, &f->debug, NULL, "The same as --on-error=shell"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},

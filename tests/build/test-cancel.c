@@ -18,6 +18,21 @@ static void test_is_set_once(void)
     kiln_cancel_free(c);
 }
 
+/* The engine's own wish can be taken back, the user's stays. */
+static void test_stop_and_resume(void)
+{
+    KilnCancel *c = kiln_cancel_new();
+    kiln_cancel_stop(c);
+    g_assert_true(kiln_cancel_check(c, NULL));
+    kiln_cancel_resume(c);
+    g_assert_false(kiln_cancel_check(c, NULL));
+    kiln_cancel_stop(c);
+    kiln_cancel_trigger(c);
+    kiln_cancel_resume(c);
+    g_assert_true(kiln_cancel_check(c, NULL));
+    kiln_cancel_free(c);
+}
+
 static gpointer trigger(gpointer c)
 {
     kiln_cancel_trigger(c);
@@ -48,6 +63,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cancel/set", test_is_set_once);
+    g_test_add_func("/cancel/stop", test_stop_and_resume);
     g_test_add_func("/cancel/thread", test_another_thread);
     g_test_add_func("/cancel/verdicts", test_verdicts);
     return g_test_run();
