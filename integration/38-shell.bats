@@ -407,3 +407,56 @@ RUN --mount=type=secret,id=word --mount=type=cache,target=/cache --mount=type=bi
     run build ranged --on-error=ask "$CONTEXT"
     [ "$status" -eq 2 ] && [[ $output == *"--on-error=ask"*"shell, fail"* ]]
 }
+
+# --- kiln unshare ------------------------------------------------------------------------------------------
+
+@test "unshare: a command in the builder's namespaces, with its exit code" {
+    local role
+    for role in "${ROLES[@]}"; do
+        # shellcheck disable=SC2016
+        run as "$role" kiln unshare sh -c 'id -u; echo $KILN_ROOT; find "$KILN_ROOT"/layers -name busybox | head -1 | wc -l; exit 3'
+        [ "$status" -eq 3 ]
+        [ "$output" = $'0\n'"$KILN_IT/store-$role"$'\n1' ]
+        run as "$role" kiln unshare sh -c 'kill -TERM $$'
+        [ "$status" -eq 143 ]
+        run as "$role" kiln unshare --root /elsewhere sh -c 'echo $KILN_ROOT'
+        [ "$output" = /elsewhere ]
+        run as "$role" env SHELL=/bin/echo kiln unshare
+        [ "$status" -eq 0 ] && [ -z "$output" ]
+    done
+    # files of subordinate ids, which the user himself cannot remove
+    mkdir "$DIR/theirs"
+    own ranged "$DIR"
+    as ranged kiln unshare sh -c "chown 5:5 '$DIR/theirs'; chmod 700 '$DIR/theirs'"
+    [ "$(stat -c %u "$DIR/theirs")" -eq 1000004 ]
+    refute as ranged ls "$DIR/theirs"
+    as ranged kiln unshare rmdir "$DIR/theirs"
+    # mounts stay inside
+    as root kiln unshare mount -t tmpfs inside "$DIR"
+    refute grep "$DIR" /proc/self/mountinfo
+}
+
+@test "unshare: the shell has the terminal, with job control" {
+    run at_terminal ranged '
+        await "# "
+        say {tty; echo uid-$(id -u)}
+        await "uid-0"
+        say {sh -c "echo go-\$((1+1)); exec sleep 1000"}
+        await "go-2"
+        key "\003"
+        await "# "
+        say "exit 4"
+    ' env SHELL=/bin/bash PS1='# ' kiln unshare bash --norc
+    [ "$status" -eq 0 ] && [[ $output == *"code=4 terminal=restored"* ]] || { echo "$output"; return 1; }
+}
+
+@test "unshare: what cannot be executed is told apart" {
+    run -127 as ranged kiln unshare no-such-program
+    [ "$status" -eq 127 ] && [[ $output == *'cannot execute "no-such-program"'* ]]
+    run as ranged kiln unshare /etc/passwd
+    [ "$status" -eq 126 ] && [[ $output == *"Permission denied"* ]]
+    run as ranged kiln unshare /etc
+    [ "$status" -eq 126 ]
+    run as ranged kiln unshare --wrong true
+    [ "$status" -eq 125 ] && [[ $output == *"unknown flag --wrong"* ]]
+}

@@ -28,6 +28,8 @@ static const KilnCommand commands[] = {
     {"rmi", "[OPTIONS] IMAGE...", "Remove images, or names of them", 1, G_MAXUINT,
      kiln_command_rmi},
     {"reset", "[OPTIONS]", "Delete the store with everything in it", 0, 0, kiln_command_reset},
+    {"unshare", "[OPTIONS] [COMMAND] [ARG...]", "Run a command in the namespaces that kiln builds in", 0,
+     G_MAXUINT, kiln_command_unshare, 125},
     {"plan", "[OPTIONS] [PATH]", "Show the steps of a build and which are cached", 0, 1, kiln_command_plan},
     {"ast", "[OPTIONS] FILE|-", "Show a Dockerfile as kiln reads it", 1, 1, kiln_command_ast},
     {"doctor", "[OPTIONS]", "Show what this host offers and what is missing", 0, 0,
