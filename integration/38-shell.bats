@@ -260,12 +260,14 @@ context() { # TEXT
         await "go-4"
         key "\032"
         await "Stopped"
-        say {kill %1; wait; echo ended-$((3+3))}
-        await "ended-6"
+        say {echo in-$((3+4)); cat; echo cat-$((4+4))}
+        await "in-7"
         key "\004"
+        await "cat-8"
+        say {exec true}
     ' kiln run -it debian:bookworm-slim bash
     [ "$status" -eq 0 ] || { echo "$output"; return 1; }
-    [[ $output == *"terminal=restored"* ]]
+    [[ $output == *"terminal=restored"* ]] || { echo "$output"; return 1; }
 }
 
 @test "run: the user's terminal is out of the command's reach, with -t and without" {

@@ -2,6 +2,8 @@
 
 #include "build/etc.h"
 #include "build/layer-writer.h"
+#include "host/file-system.h"
+#include "host/refusal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -224,4 +226,19 @@ bool kiln_command_run(KilnEngine *e, KilnCommand *c, KilnTask *task, struct kiln
     if (task)
         close(pipe[0]);
     return r == 0 || sandbox_gone(r, error);
+}
+
+bool kiln_command_refused(KilnEngine *e, const char *command, const struct kilnrun_result *result,
+                          GError **error)
+{
+    const struct kilnrun_failure *f = &result->failure;
+    if (result->started || !f->error)
+        return false;
+    g_autofree char *why =
+        kiln_refusal_explain(f->stage, -f->error, kiln_file_system_name(kiln_store_fd(e->options->store)));
+    if (why)
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST,
+                    "this host does not let \"%s\" run: %s (%s): %s. %s. kiln doctor shows what this host allows",
+                    command, f->stage, f->detail, g_strerror(-f->error), why);
+    return why != NULL;
 }

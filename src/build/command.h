@@ -36,6 +36,10 @@ void kiln_command_set_terminal(KilnCommand *c, int socket, const char *term);
 bool kiln_command_run(KilnEngine *e, KilnCommand *c, KilnTask *task, struct kilnrun_result *result,
                       GError **error);
 
+/* Whether the host is what kept the command from starting; then the error is set. command: for people. */
+bool kiln_command_refused(KilnEngine *e, const char *command, const struct kilnrun_result *result,
+                          GError **error);
+
 /* When the command has ended: its network is the next one's, locks of cache mounts are given up, agents end,
  * cgroups are removed. */
 void kiln_command_clear(KilnCommand *c);

@@ -16,7 +16,8 @@ static bool run_in(KilnEngine *e, KilnStep *run, KilnWork *work, const KilnStrea
         if (streams->terminal >= 0)
             kiln_command_set_terminal(&command, streams->terminal, e->options->term);
         kiln_emit_console(e->options->emitter, NULL);
-        ok = kiln_command_run(e, &command, NULL, result, error);
+        ok = kiln_command_run(e, &command, NULL, result, error) &&
+             !kiln_command_refused(e, run->argv[0], result, error);
     }
     kiln_command_clear(&command);
     return ok;
@@ -34,6 +35,7 @@ bool kiln_image_command(const KilnBuildOptions *options, const char *image_id, K
     bool ok = work && run_in(&e, run, work, streams, result, error);
     run->parent = NULL;
     g_clear_pointer(&work, kiln_work_free);
+    g_clear_pointer(&e.limits, kiln_build_limits_free);
     g_clear_pointer(&e.etc, kiln_etc_free);
     kiln_state_free(state);
     g_mutex_clear(&e.lock);

@@ -2,8 +2,6 @@
  * the layer. */
 #include "build/command.h"
 #include "build/shell.h"
-#include "host/file-system.h"
-#include "host/refusal.h"
 #include "tree/diff.h"
 
 #include <string.h>
@@ -65,27 +63,15 @@ static bool is_failure(const struct kilnrun_result *result)
     return result->started ? result->exit_code != 0 : strcmp(result->failure.stage, "exec") == 0;
 }
 
-/* Whether that is what keeps the command from starting; then the error is set. */
-static bool refused_by_host(KilnEngine *e, const char *command, const struct kilnrun_failure *f, GError **error)
-{
-    const char *fs = kiln_file_system_name(kiln_store_fd(e->options->store));
-    g_autofree char *why = f->error ? kiln_refusal_explain(f->stage, -f->error, fs) : NULL;
-    if (why)
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST,
-                    "this host does not let \"%s\" run: %s (%s): %s. %s. kiln doctor shows what this host allows",
-                    command, f->stage, f->detail, g_strerror(-f->error), why);
-    return why != NULL;
-}
-
 static bool check_result(KilnEngine *e, const KilnStep *step, const KilnStepLimits *limits,
                          const struct kilnrun_result *result, GError **error)
 {
     if (result->started && result->exit_code == 0)
         return true;
     g_autofree char *command = g_strjoinv(" ", step->argv);
-    g_autofree char *verdict = kiln_step_limits_verdict(e, limits, result);
-    if (!result->started && refused_by_host(e, command, &result->failure, error))
+    if (kiln_command_refused(e, command, result, error))
         return false;
+    g_autofree char *verdict = kiln_step_limits_verdict(e, limits, result);
     if (verdict)
         g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "process \"%s\" was %s", command, verdict);
     else if (!result->started && strcmp(result->failure.stage, "exec") == 0)

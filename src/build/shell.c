@@ -69,6 +69,7 @@ static void run(KilnEngine *e, KilnShell *s)
             allow_again(&c->spec.binds[i].layers);
     kiln_command_set_terminal(c, e->options->console, e->options->term);
     c->spec.argv = argv;
+    c->spec.limits.timeout = 0; /* nobody is to be hurried */
     announce(e, s, shell);
     bool ran = kiln_command_run(e, c, NULL, &result, &error);
     if (!ran || (!result.started && result.failure.error)) {

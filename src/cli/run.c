@@ -6,7 +6,7 @@
 
 typedef struct {
     char *workdir, *user, *entrypoint, *hostname, *network, *platform, *pull;
-    GPtrArray *env, *volumes, *tmpfs;
+    GPtrArray *env, *volumes, *tmpfs, *security_opts;
     bool input, terminal, quiet;
 } RunFlags;
 
@@ -20,6 +20,7 @@ static void flags_clear(RunFlags *f)
     g_ptr_array_unref(f->env);
     g_ptr_array_unref(f->volumes);
     g_ptr_array_unref(f->tmpfs);
+    g_ptr_array_unref(f->security_opts);
 }
 
 static bool parse(KilnCall *call, RunFlags *f, GError **error)
@@ -37,6 +38,8 @@ static bool parse(KilnCall *call, RunFlags *f, GError **error)
         {0, "tmpfs", KILN_FLAG_LIST, &f->tmpfs, "TARGET[:size=N]", "An empty directory in memory"},
         {0, "network", KILN_FLAG_STRING, &f->network, "default|host|none", "Network"},
         {0, "hostname", KILN_FLAG_STRING, &f->hostname, "NAME", "Name of the host in the sandbox"},
+        {0, "security-opt", KILN_FLAG_LIST, &f->security_opts, "OPTION",
+         "seccomp=FILE|unconfined|builtin, no-new-privileges"},
         {0, "platform", KILN_FLAG_STRING, &f->platform, "OS/ARCH",
          "Which image of a multi-platform index"},
         {0, "pull", KILN_FLAG_STRING, &f->pull, "always|missing|never",
@@ -164,6 +167,7 @@ static bool fill(KilnRequest *r, const KilnCall *call, const RunFlags *f, GError
     const char *meant = pull ? kiln_setting_pull(pull, "--pull", error) : "missing";
     if (!meant || !kiln_name_check(image, false, error) || !add_all(r, f->env, add_env, error) ||
         !add_all(r, f->volumes, add_volume, error) || !add_all(r, f->tmpfs, add_tmpfs, error) ||
+        !kiln_build_add_security(r, f->security_opts, error) ||
         (f->network && !kiln_build_add_network(r, f->network, error))) {
         return false;
     }
@@ -206,7 +210,8 @@ int kiln_command_run(KilnCall *call, GError **error)
 {
     RunFlags f = {.env = g_ptr_array_new_with_free_func(g_free),
                   .volumes = g_ptr_array_new_with_free_func(g_free),
-                  .tmpfs = g_ptr_array_new_with_free_func(g_free)};
+                  .tmpfs = g_ptr_array_new_with_free_func(g_free),
+                  .security_opts = g_ptr_array_new_with_free_func(g_free)};
     g_autoptr(KilnRequest) request = kiln_request_new("run");
     json_object *result = NULL;
     int code = 0;
