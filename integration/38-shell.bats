@@ -176,9 +176,13 @@ context() { # TEXT
     done
 }
 
-@test "run: --network, --hostname, --tmpfs" {
+@test "run: --network, --add-host, --ulimit, --hostname, --tmpfs" {
     run as ranged kiln run --network none busybox sh -c 'tail -n +3 /proc/net/dev | cut -d: -f1'
     [ "${output// /}" = lo ]
+    run as ranged kiln run --add-host other:192.0.2.7 busybox grep other /etc/hosts
+    [[ $output == 192.0.2.7*other ]]
+    run as ranged kiln run --ulimit nofile=77 busybox sh -c 'ulimit -n'
+    [ "$output" = 77 ]
     run as ranged kiln run --hostname here busybox sh -c 'hostname; grep -c here /etc/hosts'
     [ "$output" = $'here\n1' ]
     run as ranged kiln run --tmpfs /mem:size=1m busybox sh -c 'dd if=/dev/zero of=/mem/x bs=2M count=1'
@@ -219,6 +223,9 @@ context() { # TEXT
     refuses "unknown option \"rx\"" -v /tmp:/data:rx busybox
     refuses "--tmpfs" --tmpfs /x:size=many busybox
     refuses "unknown network" --network bridge0 busybox
+    refuses "a hostname has at most" --hostname 'a b' busybox true
+    refuses "--memory" --memory lots busybox true
+    refuses "is no IP address" --dns here busybox true
     refuses "--pull" --pull sometimes busybox
     refuses "not supported yet" -d busybox
     refuses 'no user "ghost"' -u ghost busybox true

@@ -1,6 +1,7 @@
 #include "build/image-command.h"
 #include "build/command.h"
 #include "build/etc.h"
+#include "build/network.h"
 
 static bool run_in(KilnEngine *e, KilnStep *run, KilnWork *work, const KilnStreams *streams,
                    struct kilnrun_result *result, GError **error)
@@ -18,6 +19,10 @@ static bool run_in(KilnEngine *e, KilnStep *run, KilnWork *work, const KilnStrea
         kiln_emit_console(e->options->emitter, NULL);
         ok = kiln_command_run(e, &command, NULL, result, error) &&
              !kiln_command_refused(e, run->argv[0], result, error);
+        g_autofree char *verdict = ok ? kiln_step_limits_verdict(e, command.limits, result) : NULL;
+        g_autofree char *text = verdict ? g_strdup_printf("the command was %s", verdict) : NULL;
+        if (text)
+            kiln_emit_warning(e->options->emitter, NULL, text);
     }
     kiln_command_clear(&command);
     return ok;
@@ -35,6 +40,7 @@ bool kiln_image_command(const KilnBuildOptions *options, const char *image_id, K
     bool ok = work && run_in(&e, run, work, streams, result, error);
     run->parent = NULL;
     g_clear_pointer(&work, kiln_work_free);
+    g_clear_pointer(&e.networks, kiln_networks_free);
     g_clear_pointer(&e.limits, kiln_build_limits_free);
     g_clear_pointer(&e.etc, kiln_etc_free);
     kiln_state_free(state);

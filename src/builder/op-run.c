@@ -4,6 +4,7 @@
 #include "builder/run-settings.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -133,6 +134,18 @@ static void step_clear(KilnStep *s)
     g_clear_pointer(&s->mounts, g_array_unref);
 }
 
+/* It becomes a line of files. The rule is that of BUILDKIT_SANDBOX_HOSTNAME (plan/settings.c). */
+static bool check_hostname(const char *name, GError **error)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    if (!name || (*name && strlen(name) <= HOST_NAME_MAX && strspn(name, allowed) == strlen(name)))
+        return true;
+    g_set_error(error, KILN_OPERATION_ERROR, 2,
+                "--hostname \"%s\": a hostname has at most %d letters, digits, '.', '-' and '_'", name,
+                HOST_NAME_MAX);
+    return false;
+}
+
 static bool step_fill(KilnOperation *op, const KilnConfig *config, KilnStep *s, GError **error)
 {
     const char *user = kiln_request_text(op->request, "user");
@@ -144,7 +157,7 @@ static bool step_fill(KilnOperation *op, const KilnConfig *config, KilnStep *s, 
     s->workdir = g_strdup(either(workdir, kiln_config_string(config, "WorkingDir"), "/"));
     s->mounts = make_tmpfs(op);
     s->network = network_of(op);
-    return s->argv != NULL;
+    return s->argv && check_hostname(kiln_request_text(op->request, "hostname"), error);
 }
 
 /* A command that could not be executed is an error with the code that a shell has for it. */

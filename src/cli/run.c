@@ -5,27 +5,35 @@
 #include <unistd.h>
 
 typedef struct {
-    char *workdir, *user, *entrypoint, *hostname, *network, *platform, *pull;
-    GPtrArray *env, *volumes, *tmpfs, *security_opts;
-    bool input, terminal, quiet;
+    char *workdir, *user, *entrypoint;
+    GPtrArray *env, *volumes, *tmpfs;
+    bool input, terminal;
+    KilnBuildFlags sandbox; /* those of a RUN that a command alone can have, too */
 } RunFlags;
+
+static void flags_init(RunFlags *f)
+{
+    *f = (RunFlags){.env = g_ptr_array_new_with_free_func(g_free),
+                    .volumes = g_ptr_array_new_with_free_func(g_free),
+                    .tmpfs = g_ptr_array_new_with_free_func(g_free)};
+    kiln_build_flags_init(&f->sandbox);
+}
 
 static void flags_clear(RunFlags *f)
 {
-    char *strings[] = {f->workdir, f->user,     f->entrypoint, f->hostname,
-                       f->network, f->platform, f->pull};
-    for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
-        g_free(strings[i]);
-    }
+    g_free(f->workdir);
+    g_free(f->user);
+    g_free(f->entrypoint);
     g_ptr_array_unref(f->env);
     g_ptr_array_unref(f->volumes);
     g_ptr_array_unref(f->tmpfs);
-    g_ptr_array_unref(f->security_opts);
+    kiln_build_flags_clear(&f->sandbox);
 }
 
 static bool parse(KilnCall *call, RunFlags *f, GError **error)
 {
-    const KilnFlag flags[] = {
+    KilnBuildFlags *b = &f->sandbox;
+    const KilnFlag own[] = {
         {'e', "env", KILN_FLAG_LIST, &f->env, "NAME[=VALUE]", "Set a variable; may be repeated"},
         {'w', "workdir", KILN_FLAG_STRING, &f->workdir, "DIR", "Working directory"},
         {'u', "user", KILN_FLAG_STRING, &f->user, "USER[:GROUP]", "Who runs it"},
@@ -36,16 +44,23 @@ static bool parse(KilnCall *call, RunFlags *f, GError **error)
         {'v', "volume", KILN_FLAG_LIST, &f->volumes, "PATH:TARGET[:ro]",
          "Show a file or directory of yours; may be repeated"},
         {0, "tmpfs", KILN_FLAG_LIST, &f->tmpfs, "TARGET[:size=N]", "An empty directory in memory"},
-        {0, "network", KILN_FLAG_STRING, &f->network, "default|host|none", "Network"},
-        {0, "hostname", KILN_FLAG_STRING, &f->hostname, "NAME", "Name of the host in the sandbox"},
-        {0, "security-opt", KILN_FLAG_LIST, &f->security_opts, "OPTION",
+        {0, "network", KILN_FLAG_STRING, &b->network, "NETWORK",
+         "default, private, host or none"},
+        {0, "add-host", KILN_FLAG_LIST, &b->hosts, "NAME:IP",
+         "Add a line to /etc/hosts; may be repeated"},
+        {0, "dns", KILN_FLAG_LIST, &b->dns, "IP", "Name servers, in place of this host's"},
+        {0, "dns-search", KILN_FLAG_LIST, &b->dns_search, "DOMAIN", "Search domains"},
+        {0, "dns-option", KILN_FLAG_LIST, &b->dns_options, "OPTION", "Resolver options"},
+        {0, "hostname", KILN_FLAG_STRING, &b->hostname, "NAME", "Name of the host in the sandbox"},
+        {0, "security-opt", KILN_FLAG_LIST, &b->security_opts, "OPTION",
          "seccomp=FILE|unconfined|builtin, no-new-privileges"},
-        {0, "platform", KILN_FLAG_STRING, &f->platform, "OS/ARCH",
+        {0, "platform", KILN_FLAG_STRING, &b->platform, "OS/ARCH",
          "Which image of a multi-platform index"},
-        {0, "pull", KILN_FLAG_STRING, &f->pull, "always|missing|never",
+        {0, "pull", KILN_FLAG_STRING, &b->pull, "always|missing|never",
          "When to fetch the image from its registry"},
-        {'q', "quiet", KILN_FLAG_SWITCH, &f->quiet, NULL, "Do not show how the image is fetched"},
-        /* of docker run */
+        {'q', "quiet", KILN_FLAG_SWITCH, &b->quiet, NULL, "Do not show how the image is fetched"},
+    };
+    static const KilnFlag dockers[] = {
         {0, "rm", KILN_FLAG_IGNORED_SWITCH},
         {0, "init", KILN_FLAG_IGNORED_SWITCH},
         {0, "name", KILN_FLAG_IGNORED},
@@ -56,7 +71,11 @@ static bool parse(KilnCall *call, RunFlags *f, GError **error)
         {0, "env-file", KILN_FLAG_UNSUPPORTED},
         {0, "privileged", KILN_FLAG_UNSUPPORTED},
     };
-    return kiln_call_parse(call, flags, G_N_ELEMENTS(flags), error);
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(KilnFlag));
+    g_array_append_vals(all, own, G_N_ELEMENTS(own));
+    kiln_limit_flags_append(&b->limits, all);
+    g_array_append_vals(all, dockers, G_N_ELEMENTS(dockers));
+    return kiln_call_parse(call, (const KilnFlag *)(void *)all->data, all->len, error);
 }
 
 /* A name alone has the value that it has here; none here, none there (docker/cli, opts/env.go). */
@@ -163,12 +182,13 @@ static bool add_all(KilnRequest *r, const GPtrArray *list,
 static bool fill(KilnRequest *r, const KilnCall *call, const RunFlags *f, GError **error)
 {
     const char *image = g_ptr_array_index(call->arguments, 0);
-    const char *pull = kiln_setting_choose(f->pull, NULL, call->settings.pull);
+    const KilnBuildFlags *b = &f->sandbox;
+    const char *pull = kiln_setting_choose(b->pull, NULL, call->settings.pull);
     const char *meant = pull ? kiln_setting_pull(pull, "--pull", error) : "missing";
     if (!meant || !kiln_name_check(image, false, error) || !add_all(r, f->env, add_env, error) ||
         !add_all(r, f->volumes, add_volume, error) || !add_all(r, f->tmpfs, add_tmpfs, error) ||
-        !kiln_build_add_security(r, f->security_opts, error) ||
-        (f->network && !kiln_build_add_network(r, f->network, error))) {
+        !kiln_build_add_security(r, b->security_opts, error) ||
+        !kiln_build_add_network(r, b, error) || !kiln_limit_flags_add(r, &b->limits, error)) {
         return false;
     }
     if (f->workdir && *f->workdir != '/') {
@@ -186,11 +206,11 @@ static bool fill(KilnRequest *r, const KilnCall *call, const RunFlags *f, GError
     kiln_request_set(r, "image", image);
     kiln_request_set(r, "pull", meant);
     kiln_request_set(r, "platform",
-                     kiln_setting_choose(f->platform, "DOCKER_DEFAULT_PLATFORM",
+                     kiln_setting_choose(b->platform, "DOCKER_DEFAULT_PLATFORM",
                                          call->settings.platform));
     kiln_request_set(r, "user", f->user);
     kiln_request_set(r, "workdir", f->workdir);
-    kiln_request_set(r, "hostname", f->hostname);
+    kiln_request_set(r, "hostname", b->hostname);
     kiln_request_set(r, "input", f->input ? "true" : NULL);
     kiln_request_set(r, "terminal", f->terminal ? "true" : NULL);
     return true;
@@ -208,15 +228,13 @@ static int exit_code(const KilnCall *call, json_object *result, int code)
 
 int kiln_command_run(KilnCall *call, GError **error)
 {
-    RunFlags f = {.env = g_ptr_array_new_with_free_func(g_free),
-                  .volumes = g_ptr_array_new_with_free_func(g_free),
-                  .tmpfs = g_ptr_array_new_with_free_func(g_free),
-                  .security_opts = g_ptr_array_new_with_free_func(g_free)};
+    RunFlags f;
+    flags_init(&f);
     g_autoptr(KilnRequest) request = kiln_request_new("run");
     json_object *result = NULL;
     int code = 0;
     if (parse(call, &f, error) && fill(request, call, &f, error)) {
-        code = kiln_call_run(call, request, f.quiet ? "quiet" : "auto", "Running", &result, error);
+        code = kiln_call_run(call, request, f.sandbox.quiet ? "quiet" : "auto", "Running", &result, error);
         code = exit_code(call, result, code);
     }
     json_object_put(result);
