@@ -403,6 +403,7 @@ END
 }
 
 @test "--add-host is in the key, --dns is not; both, and --dns-search and --dns-option, are in the files" {
+    fresh_store ranged busybox=busybox:latest
     context ranged <<'END'
 FROM busybox
 RUN cat /etc/hosts /etc/resolv.conf
