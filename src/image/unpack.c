@@ -4,6 +4,7 @@
 #include "image/config.h"
 #include "image/piece.h"
 #include "tree/place.h"
+#include "tree/tar.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -39,16 +40,18 @@ static la_ssize_t read_archive(struct archive *a, void *data, const void **buffe
 
 static bool refuse(GError **error, const char *name, const char *why)
 {
+    g_autofree char *shown = kiln_tar_shown(name);
     g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_FORMAT, "the archive's entry \"%s\" %s",
-                name, why);
+                shown, why);
     return false;
 }
 
 static bool failed(GError **error, const char *name)
 {
     int errnum = errno;
+    g_autofree char *shown = kiln_tar_shown(name);
     g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(errnum),
-                "cannot unpack \"%s\": %s%s", name, g_strerror(errnum),
+                "cannot unpack \"%s\": %s%s", shown, g_strerror(errnum),
                 errnum == ENOSPC || errnum == EDQUOT
                     ? "; free some space, or put the store on another disk with --root or KILN_ROOT"
                     : "");

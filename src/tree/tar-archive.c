@@ -22,6 +22,15 @@ void kiln_tar_locale_leave(KilnTarLocale *l)
     freelocale(l->own);
 }
 
+char *kiln_tar_shown(const char *name)
+{
+    char *text = g_utf8_make_valid(name, -1);
+    for (char *p = text; *p; p++)
+        if (g_ascii_iscntrl(*p))
+            *p = '?';
+    return text;
+}
+
 struct archive *kiln_tar_reader(bool compressed)
 {
     struct archive *a = archive_read_new();

@@ -60,7 +60,7 @@ static bool refuse(GError **error, const char *name, const char *format, ...)
     g_autofree char *reason = g_strdup_vprintf(format, args);
     va_end(args);
     g_autofree char *text = g_strdup_printf("entry “%s” of the tar archive: %s", name, reason);
-    g_autofree char *valid = g_utf8_make_valid(text, -1); /* names are any bytes */
+    g_autofree char *valid = kiln_tar_shown(text);
     g_set_error_literal(error, KILN_TAR_ERROR, KILN_TAR_ERROR_FORMAT, valid);
     return false;
 }
@@ -533,7 +533,7 @@ static bool refuse_archive(Untar *u, GError **error)
     g_set_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_FORMAT,
                 "not a tar archive, or a damaged one: %s", text ? text : "unknown format");
     if (u->name->len) {
-        g_autofree char *shown = g_utf8_make_valid(u->name->str, -1);
+        g_autofree char *shown = kiln_tar_shown(u->name->str);
         g_prefix_error(error, "after entry “%s”: ", shown);
     }
     return false;

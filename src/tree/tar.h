@@ -15,6 +15,10 @@ typedef enum {
     KILN_TAR_ERROR_IO,
 } KilnTarError;
 
+/* A name of an archive as a message can have it: any bytes are made text, in one line and without what moves a
+ * terminal's cursor. g_free(). */
+char *kiln_tar_shown(const char *name);
+
 /* Where bytes come from: sets *buffer (valid until the next call) and returns how many, 0 at the
  * end, -1 with error set. */
 typedef ssize_t (*KilnReadFunc)(void *data, const void **buffer, GError **error);
