@@ -109,6 +109,17 @@ requests() { # how many requests for manifests the open registry has answered
     grep -c '/manifests/' "$BATS_FILE_TMPDIR/open/registry.log" || true
 }
 
+@test "a layer that is larger than --max-layer-size is not downloaded" {
+    run as ranged kiln pull --max-layer-size 1k "$OPEN/test/one:1"
+    [ "$status" -eq 1 ]
+    [[ $output == *"the layer sha256:"*" bytes; where that is meant, set --max-layer-size higher"* ]]
+    run as ranged kiln pull --max-layer-size 8k "$OPEN/test/zstd:1"
+    [ "$status" -eq 1 ]
+    [[ $output == *"--max-layer-size higher"* ]]
+    [ -z "$(as ranged kiln images -q)" ]
+    as ranged kiln pull --max-layer-size 64k "$OPEN/test/one:1"
+}
+
 @test "an anonymous pull: the image is there, under its name, and what the registry calls it" {
     run pull "$OPEN/test/one:1"
     [ "$status" -eq 0 ]

@@ -99,7 +99,7 @@ static struct verdict see_priority(const char *unused)
 static struct verdict find_hidden(const char *unused)
 {
     (void)unused;
-    for (pid_t pid = 2; pid < 1 << 22; pid++) {
+    for (pid_t pid = 2; pid < 1 << 16; pid++) {
         char path[32];
         int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 

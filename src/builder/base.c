@@ -23,8 +23,9 @@ static bool fetch(KilnOperation *op, const char *canonical, const char *platform
     if (kiln_work_mkdir(work, "image", error) < 0)
         return false;
     g_autofree char *dest = g_build_filename(kiln_work_path(work), "image", NULL);
-    const char *argv[] = {"pull", "--platform", platform, "--have", kiln_blob_directory(op->store),
-                          canonical, dest, NULL};
+    g_autofree char *max = g_strdup_printf("%" G_GUINT64_FORMAT, kiln_store_limits(op->store).size);
+    const char *argv[] = {"pull",       "--platform", platform,  "--have", kiln_blob_directory(op->store),
+                          "--max-blob", max,          canonical, dest,     NULL};
     json_object *done = kiln_remote_run(op->remote, argv, show_progress, task, error);
     if (!done)
         return false;

@@ -2,7 +2,7 @@
  * The front process starts it as the user and reads JSON lines from its standard output
  * (remote/events.h).
  *
- *   kiln-remote pull [--platform P] [--have DIR] REF DEST
+ *   kiln-remote pull [--platform P] [--have DIR] [--max-blob BYTES] REF DEST
  *   kiln-remote resolve [--platform P] REF
  *   kiln-remote get …   one file by HTTP (remote/get.h)
  *   kiln-remote git-commit …, kiln-remote git …   a git repository (remote/git.h)
@@ -26,14 +26,14 @@
 #include "remote/registry.h"
 
 typedef struct {
-    const char *command, *platform, *have;
+    const char *command, *platform, *have, *max_blob;
     const char *operands[2]; /* REF, DEST */
 } Arguments;
 
 static bool usage(GError **error, const char *what, const char *which)
 {
     g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_USAGE,
-                "%s%s; usage: kiln-remote pull [--platform P] [--have DIR] REF DEST, or "
+                "%s%s; usage: kiln-remote pull [--platform P] [--have DIR] [--max-blob BYTES] REF DEST, or "
                 "kiln-remote resolve [--platform P] REF",
                 what, which);
     return false;
@@ -69,6 +69,8 @@ static bool parse_arguments(int argc, char **argv, Arguments *a, GError **error)
             a->platform = value;
         } else if (pulls && (value = option_value(argc, argv, &i, "--have"))) {
             a->have = value;
+        } else if (pulls && (value = option_value(argc, argv, &i, "--max-blob"))) {
+            a->max_blob = value;
         } else if (argv[i][0] == '-') {
             return usage(error, "unknown or incomplete option ", argv[i]);
         } else if (count == expected) {
@@ -131,6 +133,7 @@ static bool run(int argc, char **argv, RemoteEvents *events, gint *cancelled, GE
                        .platform = platform,
                        .config_file = config_file,
                        .have = a.have,
+                       .max_blob = a.max_blob ? g_ascii_strtoll(a.max_blob, NULL, 10) : 0,
                        .folder = a.operands[1],
                        .events = events,
                        .cancelled = cancelled};

@@ -79,6 +79,13 @@ static bool fetch_blobs(const RemotePull *pull, RemoteRegistry *registry, Remote
     g_autoptr(GPtrArray) blobs = blobs_of(image);
     for (guint i = 0; i < blobs->len; i++) { /* so that the whole amount is known */
         const RemoteDescriptor *blob = blobs->pdata[i];
+        if (blob != image->config && pull->max_blob > 0 && blob->size > pull->max_blob) {
+            g_set_error(error, REMOTE_ERROR, REMOTE_ERROR_FORMAT,
+                        "the layer %s of %s has %" G_GINT64_FORMAT
+                        " bytes; where that is meant, set --max-layer-size higher",
+                        blob->digest, remote_registry_name(registry), blob->size);
+            return false;
+        }
         remote_events_progress(pull->events, blob->digest, 0, blob->size);
     }
     g_autoptr(GAsyncQueue) idle = g_async_queue_new_full((GDestroyNotify)remote_http_free);

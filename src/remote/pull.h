@@ -13,6 +13,7 @@ typedef struct {
     const RemotePlatform *platform;
     const char *config_file; /* of credentials */
     const char *have;        /* a directory of blobs that need no download; or NULL */
+    gint64 max_blob;         /* bytes, 0: any; a larger one is not begun */
     const char *folder;      /* the layout's; exists and is empty */
     RemoteEvents *events;
     gint *cancelled; /* atomic; set on the first failure */
