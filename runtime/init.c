@@ -65,6 +65,8 @@ int init_run(const struct init *init)
         munmap(init->secrets, init->secrets_size);
     for (int fd = 0; fd < 3; fd++)
         close(fd);
+    if (init->supervisor >= 0)
+        close(init->supervisor);
     prctl(PR_SET_NAME, "kiln-init");
     attend(init, command);
 }

@@ -12,6 +12,7 @@
 
 struct init {
     int socket; /* to the builder; what is told there: how a signal ended the command */
+    int supervisor; /* a socket of the command's process alone, or -1 */
     /* Runs in the command's process, to which everything of the caller's process is passed on; but
      * the memory is shared until execve: see vfork(2). Must not return. */
     void (*command)(void *data);
@@ -21,7 +22,7 @@ struct init {
 };
 
 /* Starts the command and becomes the init: does not return, but for a negative errno when no
- * process can be made. Closes 0, 1 and 2, which are the command's; beyond the socket no file may be open.
+ * process can be made. Closes 0, 1 and 2, which are the command's; beyond the sockets no file may be open.
  * The exit status is the command's, 128 +
  * n when signal n ended it. Signals from outside the pid namespace go to the command. */
 int init_run(const struct init *init);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "launcher.h"
@@ -188,6 +189,23 @@ static int take_stubs(struct kilnrun_result *result, const char *bytes, size_t s
     return 0;
 }
 
+static int take_records(struct kilnrun_result *result, int file)
+{
+    struct stat st;
+    size_t size;
+
+    if (result->records || fstat(file, &st) < 0)
+        return -EPROTO;
+    size = (size_t)st.st_size;
+    result->records = malloc(size + 1);
+    if (!result->records)
+        return -ENOMEM;
+    if (pread(file, result->records, size, 0) != (ssize_t)size)
+        return -EPROTO;
+    result->n_records = size / sizeof *result->records;
+    return 0;
+}
+
 static void take_exit(struct kilnrun_result *result, int value)
 {
     bool killed = value >= 256; /* process 1 itself, and with it the command */
@@ -205,11 +223,16 @@ static void take_exit(struct kilnrun_result *result, int value)
 static int take_message(struct kilnrun_step *s, struct wire_message *m,
                         struct kilnrun_result *result)
 {
-    size_t size;
-    int rc = wire_receive(s->socket, m, &size, NULL, NULL);
+    size_t size, n_fds = 1;
+    int fd = -1, rc = wire_receive(s->socket, m, &size, &fd, &n_fds);
 
     if (rc < 0)
         return rc;
+    if (n_fds > 0) {
+        rc = m->type == WIRE_RECORDS ? take_records(result, fd) : -EPROTO;
+        close(fd);
+        return rc;
+    }
     switch ((enum wire_type)m->type) {
     case WIRE_STUBS:
         return take_stubs(result, m->body, size);
@@ -234,6 +257,8 @@ static int take_message(struct kilnrun_step *s, struct wire_message *m,
     case WIRE_FDS:
     case WIRE_KILL:
     case WIRE_NETWORK:
+    case WIRE_RECORDS:
+    case WIRE_LISTENER:
         break;
     }
     return -EPROTO;
@@ -259,6 +284,7 @@ void kilnrun_result_clear(struct kilnrun_result *result)
     for (char **stub = result->stubs; stub && *stub; stub++)
         free(*stub);
     free(result->stubs);
+    free(result->records);
     *result = (struct kilnrun_result){0};
 }
 

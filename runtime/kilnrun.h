@@ -97,6 +97,47 @@ struct kilnrun_limits {
     size_t n_cpus;
 };
 
+/* What a command may not do to files for want of ids, and is made to believe it did: a process of
+ * ours (the supervisor) answers the calls that the kernel would refuse, and records what they should
+ * have done. Where, is said at struct kilnrun_record. */
+enum kilnrun_emulate {
+    KILNRUN_EMULATE_OFF,
+    /* mknod of character and block devices, which the kernel refuses in every user namespace: an
+     * empty regular file takes the place of each. For builders with a range of ids, and for root. */
+    KILNRUN_EMULATE_DEVICES,
+    /* That, chown, and changes of user and group: users and groups of processes are make-believe
+     * (including uid, gid and groups of the spec), as are owners of what they create. */
+    KILNRUN_EMULATE_OWNERS,
+    /* That, and stat tells the recorded owners and devices. */
+    KILNRUN_EMULATE_FULL,
+};
+
+/* A file as its file system knows it, also after a rename. To be compared with memcmp(). */
+struct kilnrun_identity {
+    unsigned char bytes[48];
+};
+/* Of the file behind an fd (O_PATH is enough) of an upper directory, not of the overlay. */
+int kilnrun_identify(int fd, struct kilnrun_identity *out);
+
+/* What the supervisor knows of a file of the upper directory and the disk cannot hold:
+ *
+ *  - OWNERS and FULL: owners (also 0:0, if a chown said so) of regular files and directories, and
+ *    devices, are in the xattr user.kiln.stat of the file in the upper directory,
+ *    "<type letter> <octal mode> <uid> <gid> <major> <minor>" as src/tree/place.h has it. It is to
+ *    be believed: a command can neither set, change nor remove any xattr user.kiln.*. Of a file or
+ *    directory only the ids count; of a device also type and numbers; the mode is the one on disk
+ *    (chmod is not emulated), a device's permissions included. Symlinks and fifos take no user
+ *    xattr: there is a record for each that is not 0:0 or was given to 0:0.
+ *  - DEVICES: a record for each device. xattrs are the command's own doing, as ever.
+ *
+ * Files that have been removed since may have a record, too. */
+struct kilnrun_record {
+    struct kilnrun_identity identity;
+    uint32_t mode; /* as st_mode; of S_IFLNK, S_IFIFO, S_IFCHR or S_IFBLK only the type counts */
+    uint32_t uid, gid;
+    uint32_t major, minor; /* S_IFCHR, S_IFBLK */
+};
+
 struct kilnrun_spec {
     /* The rootfs. Its stub has empty proc, sys, dev, etc/hosts …, so that these mount points need
      * not be created in the upper directory. */
@@ -133,6 +174,11 @@ struct kilnrun_spec {
                         capabilities of the nested user namespace and a mount namespace that they
                         reach, nothing of /proc and /sys masked or read-only */
     struct kilnrun_limits limits;
+    enum kilnrun_emulate emulate;
+    /* OWNERS and FULL: a memory file that lists the symlinks and fifos of the layers below whose
+     * owner is not 0:0, since no xattr tells it: for each the text of user.kiln.stat, a space, the
+     * path in the rootfs (without a slash in front) and a NUL. -1 if there are none. */
+    int below_fd;
 };
 
 /* What failed: `stage` names the operation ("overlay", "proc", "pivot_root", "user", "cwd", "exec",
@@ -149,6 +195,8 @@ struct kilnrun_result {
     int signal;    /* that signal, or 0 */
     bool timed_out; /* it was killed when limits.timeout was over */
     struct kilnrun_failure failure;
+    struct kilnrun_record *records; /* each file once; freed by kilnrun_result_clear() */
+    size_t n_records;
     char **stubs; /* paths that had to be created as mount points in the upper directory (relative
                      to the root), NULL-terminated; freed by kilnrun_result_clear() */
 };

@@ -10,11 +10,14 @@
 #include <time.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "close.h"
+#include "emulate.h"
 #include "network.h"
 #include "step.h"
+#include "supervisor.h"
 #include "sys.h"
 #include "userns.h"
 #include "wire.h"
@@ -22,17 +25,26 @@
 /* The cgroup namespace comes later, when the step is where it belongs. */
 #define STEP_NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
+#define POLLS 3 /* descriptors of a step that are waited for */
+
 struct running { /* a step, or what keeps a network */
-    int socket; /* to the builder's struct kilnrun_step, -1: nothing is said to the builder */
-    int pidfd;
-    pid_t pid; /* a child of ours until it is waited for, so it is nobody else's */
-    uint64_t deadline; /* when it is killed, as now() counts; 0: never */
+    int socket;     /* to the builder's struct kilnrun_step, -1: nothing is said to the builder */
+    pid_t pid;      /* a child of ours until it is waited for, so it is nobody else's */
+    int pidfd;      /* -1 once it has ended */
+    int value;      /* of WIRE_EXIT, when it has ended */
+    int supervisor; /* pidfd of what emulates owners for it, or -1 */
+    struct supervisor_setup emulation; /* of a supervisor that may be needed */
+    uint64_t deadline;                 /* when it is killed, as now() counts; 0: never */
 };
+
+static const struct supervisor_setup no_emulation = {
+    .step = -1, .listener = -1, .root = -1, .upper = -1};
 
 struct launcher {
     int control;
     struct kilnrun_options options;
     int user_ns; /* the nested user namespace, -1 until the first step */
+    int proc;    /* for supervisors; -1 until the first one */
     struct running *steps;
     size_t n, room;
     struct wire_message message; /* too large for the stack */
@@ -159,6 +171,67 @@ static pid_t fork_step(struct launcher *l, const struct step_setup *setup, int *
     return pid < 0 ? failure_set(failure, -errno, "clone", "make the command's namespaces") : pid;
 }
 
+/* Forks the process that emulates owners for a step. Returns its pidfd. Without a spec it is one of
+ * devices alone. */
+static int fork_supervisor(struct launcher *l, const struct supervisor_setup *setup,
+                           const struct step_setup *step, struct kilnrun_failure *failure)
+{
+    struct supervisor_setup child = *setup;
+    int pidfd = -1;
+    pid_t pid;
+
+    if (l->proc < 0)
+        l->proc = emulate_proc();
+    if (l->proc < 0)
+        return failure_set(failure, l->proc, "emulate", "mount a proc for the supervisor");
+    child.proc = l->proc;
+    pid = sys_clone(0, &pidfd);
+    if (pid == 0 && step)
+        supervisor_run(&child, step->spec_fd, &step->fds);
+    if (pid == 0)
+        supervisor_run_devices(&child);
+    return pid < 0 ? failure_set(failure, -errno, "emulate", "fork the supervisor") : pidfd;
+}
+
+/* Makes what a step needs for its emulation. Most steps make no device: a supervisor of devices is
+ * forked at the first one (hear_emulation()). */
+static int prepare_emulation(struct launcher *l, struct step_setup *step, struct running *running,
+                             struct kilnrun_failure *failure)
+{
+    enum kilnrun_emulate mode = spec_emulation(step->spec_fd);
+    struct supervisor_setup setup = {.builder = step->socket, .upper = -1};
+    int sockets[2];
+
+    if (mode == KILNRUN_EMULATE_OFF)
+        return 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return failure_set(failure, -errno, "emulate", "socketpair");
+    step->supervisor = sockets[0];
+    if (mode == KILNRUN_EMULATE_DEVICES) {
+        running->emulation.step = sockets[1];
+        running->emulation.upper =
+            fcntl(spec_upper_fd(step->spec_fd, &step->fds), F_DUPFD_CLOEXEC, 0);
+        return running->emulation.upper < 0
+                   ? failure_set(failure, -errno, "emulate", "keep the upper directory")
+                   : 0;
+    }
+    setup.step = sockets[1];
+    running->supervisor = fork_supervisor(l, &setup, step, failure);
+    close(sockets[1]);
+    return running->supervisor < 0 ? running->supervisor : 0;
+}
+
+static void close_emulation(struct supervisor_setup *e)
+{
+    int *const fds[] = {&e->step, &e->listener, &e->root, &e->upper};
+
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
 static void report_unstarted(int socket, const struct kilnrun_failure *failure)
 {
     wire_send(socket, WIRE_FAILURE, 0, failure, sizeof *failure, NULL, 0);
@@ -169,23 +242,34 @@ static void report_unstarted(int socket, const struct kilnrun_failure *failure)
 static void start_step(struct launcher *l, size_t n_fds, const struct wire_step *step, int spec_fd,
                        int socket)
 {
-    struct step_setup setup = {.options = &l->options, .spec_fd = spec_fd, .socket = socket};
+    struct step_setup setup = {
+        .options = &l->options, .spec_fd = spec_fd, .socket = socket, .supervisor = -1};
+    struct running running = {.socket = socket,
+                              .pidfd = -1,
+                              .supervisor = -1,
+                              .emulation = no_emulation};
     struct kilnrun_failure failure = {0};
     int rc = receive_fds(l, socket, n_fds, &setup.fds);
-    int pidfd = -1;
-    pid_t pid = rc < 0 ? failure_set(&failure, rc, "spec", "receive the file descriptors")
-                       : fork_step(l, &setup, &pidfd, &failure);
 
+    if (rc < 0)
+        failure_set(&failure, rc, "spec", "receive the file descriptors");
+    if (rc == 0)
+        rc = prepare_emulation(l, &setup, &running, &failure);
+    if (rc == 0)
+        running.pid = rc = fork_step(l, &setup, &running.pidfd, &failure);
     close_fds(&setup.fds);
     close(spec_fd);
-    if (pid < 0)
-        report_unstarted(socket, &failure);
-    else
-        l->steps[l->n++] =
-            (struct running){.socket = socket,
-                             .pidfd = pidfd,
-                             .pid = pid,
-                             .deadline = step->timeout > 0 ? now() + step->timeout : 0};
+    if (setup.supervisor >= 0) /* a supervisor ends when the step has not begun */
+        close(setup.supervisor);
+    if (rc >= 0) {
+        running.deadline = step->timeout > 0 ? now() + step->timeout : 0;
+        l->steps[l->n++] = running;
+        return;
+    }
+    report_unstarted(socket, &failure);
+    close_emulation(&running.emulation);
+    if (running.supervisor >= 0)
+        close(running.supervisor);
 }
 
 static void start_network(struct launcher *l, size_t size, int socket)
@@ -204,7 +288,8 @@ static void start_network(struct launcher *l, size_t size, int socket)
     if (pid < 0)
         wire_send(socket, WIRE_FAILURE, 0, &failure, sizeof failure, NULL, 0);
     else
-        l->steps[l->n++] = (struct running){.socket = -1, .pidfd = pidfd, .pid = pid};
+        l->steps[l->n++] = (struct running){
+            .socket = -1, .pidfd = pidfd, .pid = pid, .supervisor = -1, .emulation = no_emulation};
     close(socket);
 }
 
@@ -229,7 +314,8 @@ static void hear_builder(struct launcher *l)
 
 static void kill_step(const struct running *step, int signal)
 {
-    kill(step->pid, signal);
+    if (step->pidfd >= 0)
+        kill(step->pid, signal);
 }
 
 /* A request of the step's owner; when that is gone, nobody wants the command. The socket is not
@@ -277,21 +363,79 @@ static int time_left(const struct launcher *l)
     return first <= time ? 0 : first - time > INT_MAX ? INT_MAX : (int)(first - time);
 }
 
-/* Process 1 of a pid namespace becomes waitable when all others in it are gone, and with them the
- * last users of the mount namespace: the overlay is unmounted. True if it has ended. */
-static bool reap_step(const struct running *step)
+/* Whether the process behind *pidfd has ended: as WIRE_EXIT tells it. The pidfd is closed then. */
+static bool reap(int *pidfd, int *value)
 {
     siginfo_t info = {0};
+
+    if (waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        return false;
+    *value = info.si_code == CLD_EXITED ? info.si_status : 256 + info.si_status;
+    close(*pidfd);
+    *pidfd = -1;
+    return true;
+}
+
+/* Without its supervisor the command would go on and be told ENOSYS: its files would be wrong. */
+static void fail_emulation(const struct running *step, const struct kilnrun_failure *failure)
+{
+    kill_step(step, SIGKILL);
+    if (step->socket >= 0)
+        wire_send(step->socket, WIRE_FAILURE, 0, failure, sizeof *failure, NULL, 0);
+}
+
+static void reap_supervisor(struct running *step)
+{
+    const struct kilnrun_failure failure = {-ECANCELED, "emulate", "the supervisor was killed"};
     int value;
 
-    if (waitid(P_PIDFD, (id_t)step->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+    if (reap(&step->supervisor, &value) && value != 0)
+        fail_emulation(step, &failure);
+}
+
+/* What there is to hear of a step's emulation: its listener comes; then the first call for a
+ * supervisor, or the end of all processes that could make one. */
+static void hear_emulation(struct launcher *l, struct running *step, short events)
+{
+    struct supervisor_setup *e = &step->emulation;
+    struct kilnrun_failure failure = {0};
+
+    if (e->listener < 0) {
+        if (supervisor_receive(e->step, &e->listener, &e->root) < 0)
+            close_emulation(e);
+        return;
+    }
+    e->builder = step->socket;
+    if (events & POLLIN)
+        step->supervisor = fork_supervisor(l, e, NULL, &failure);
+    close_emulation(e);
+    if (failure.error)
+        fail_emulation(step, &failure);
+}
+
+static int emulation_fd(const struct running *step)
+{
+    const struct supervisor_setup *e = &step->emulation;
+
+    return step->supervisor >= 0 ? step->supervisor : e->listener >= 0 ? e->listener : e->step;
+}
+
+/* Process 1 of a pid namespace becomes waitable when all others in it are gone, and with them the
+ * last users of the mount namespace: the overlay is unmounted, once the supervisor, which looks into
+ * it, has ended, too. True if all is over. */
+static bool reap_step(struct running *step)
+{
+    if (step->pidfd >= 0)
+        reap(&step->pidfd, &step->value);
+    if (step->supervisor >= 0)
+        reap_supervisor(step);
+    if (step->pidfd >= 0 || step->supervisor >= 0)
         return false;
-    value = info.si_code == CLD_EXITED ? info.si_status : 256 + info.si_status;
+    close_emulation(&step->emulation);
     if (step->socket >= 0) {
-        wire_send(step->socket, WIRE_EXIT, value, NULL, 0, NULL, 0);
+        wire_send(step->socket, WIRE_EXIT, step->value, NULL, 0, NULL, 0);
         close(step->socket);
     }
-    close(step->pidfd);
     return true;
 }
 
@@ -299,21 +443,25 @@ static bool reap_step(const struct running *step)
 static void turn(struct launcher *l)
 {
     size_t n = l->n;
-    struct pollfd *polls = calloc(1 + 2 * n, sizeof *polls);
+    struct pollfd *polls = calloc(1 + POLLS * n, sizeof *polls);
 
     if (!polls)
         _exit(1);
     polls[0] = (struct pollfd){.fd = l->control, .events = POLLIN};
     for (size_t i = 0; i < n; i++) {
-        polls[1 + 2 * i] = (struct pollfd){.fd = l->steps[i].socket, .events = POLLIN};
-        polls[2 + 2 * i] = (struct pollfd){.fd = l->steps[i].pidfd, .events = POLLIN};
+        polls[1 + POLLS * i] = (struct pollfd){.fd = l->steps[i].socket, .events = POLLIN};
+        polls[2 + POLLS * i] = (struct pollfd){.fd = l->steps[i].pidfd, .events = POLLIN};
+        polls[3 + POLLS * i] = (struct pollfd){.fd = emulation_fd(&l->steps[i]), .events = POLLIN};
     }
-    if (poll(polls, 1 + 2 * n, time_left(l)) < 0 && errno != EINTR)
+    if (poll(polls, 1 + POLLS * n, time_left(l)) < 0 && errno != EINTR)
         _exit(1);
     for (size_t i = n; i-- > 0;) { /* backwards: the last one fills the gap of an ended one */
-        if (polls[1 + 2 * i].revents)
+        if (polls[1 + POLLS * i].revents)
             hear_owner(l, &l->steps[i]);
-        if (polls[2 + 2 * i].revents && reap_step(&l->steps[i]))
+        if (polls[3 + POLLS * i].revents && l->steps[i].supervisor < 0)
+            hear_emulation(l, &l->steps[i], polls[3 + POLLS * i].revents);
+        if ((polls[2 + POLLS * i].revents || polls[3 + POLLS * i].revents) &&
+            reap_step(&l->steps[i]))
             l->steps[i] = l->steps[--l->n];
     }
     end_overdue(l);
@@ -330,6 +478,7 @@ void launcher_run(int control, const struct kilnrun_options *options)
     l.control = control;
     l.options = *options;
     l.user_ns = -1;
+    l.proc = -1;
     for (;;)
         turn(&l);
 }

@@ -14,7 +14,8 @@
  * spec_singles(), and what else is. */
 enum {
     LAYERS_SINGLES = 4,
-    N_SINGLES = 7,
+    N_SINGLES = 8,
+    UPPER_SINGLE = 2, /* of layers */
     HAS_FIRST_SINGLE = 1 << 0,
     HAS_LOWER_FDS = 1 << N_SINGLES,
     HAS_LOWER_NAMES = 2 << N_SINGLES,
@@ -33,7 +34,8 @@ static void layers_singles(struct kilnrun_layers *l, int *out[LAYERS_SINGLES])
 static void spec_singles(struct kilnrun_spec *s, int *out[N_SINGLES])
 {
     int *singles[N_SINGLES] = {&s->output_fd, &s->resolv_fd, &s->hosts_fd,   &s->hostname_fd,
-                               &s->input_fd,  &s->error_fd,  &s->terminal_fd};
+                               &s->input_fd,  &s->error_fd,  &s->terminal_fd,
+                               &s->below_fd};
     memcpy(out, singles, sizeof singles);
 }
 
@@ -167,7 +169,10 @@ static void put_spec(struct writer *w, const struct kilnrun_spec *s, struct spec
     struct kilnrun_spec copy = *s;
     int *singles[N_SINGLES];
 
+    if (s->emulate < KILNRUN_EMULATE_OWNERS)
+        copy.below_fd = -1;
     put_number(w, MAGIC);
+    put_number(w, s->emulate);
     put_layers(w, &s->root, out);
     spec_singles(&copy, singles);
     put_number(w, put_singles(singles, N_SINGLES, out) | (s->network_fd >= 0 ? HAS_NETWORK : 0) |
@@ -240,7 +245,8 @@ static bool bind_complete(const struct kilnrun_bind *b)
 static bool complete(const struct kilnrun_spec *s)
 {
     if (!s->argv || !s->argv[0] || !layers_complete(&s->root) ||
-        (s->output_fd < 0 && s->terminal_fd < 0) || (s->cwd && s->cwd[0] != '/'))
+        (s->output_fd < 0 && s->terminal_fd < 0) || (s->cwd && s->cwd[0] != '/') ||
+        (unsigned)s->emulate > KILNRUN_EMULATE_FULL)
         return false;
     for (size_t i = 0; i < s->n_binds; i++)
         if (!bind_complete(&s->binds[i]))
@@ -448,6 +454,7 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
 
     if (get_number(r) != MAGIC)
         r->failed = true;
+    s->emulate = (enum kilnrun_emulate)get_number(r);
     get_layers(r, &s->root);
     flags = get_number(r);
     spec_singles(s, singles);
@@ -472,6 +479,28 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
     for (size_t i = 0; !r->failed && i < s->n_binds; i++)
         get_bind(r, &binds[i]);
     get_limits(r, &s->limits);
+}
+
+enum kilnrun_emulate spec_emulation(int memory_fd)
+{
+    uint32_t head[2];
+
+    return pread(memory_fd, head, sizeof head, 0) == sizeof head && head[0] == MAGIC
+               ? (enum kilnrun_emulate)head[1]
+               : KILNRUN_EMULATE_OFF;
+}
+
+int spec_upper_fd(int memory_fd, const struct spec_fds *fds)
+{
+    uint32_t head[4]; /* as put_spec() and put_layers() begin */
+    size_t at;
+
+    if (pread(memory_fd, head, sizeof head, 0) != sizeof head || head[0] != MAGIC)
+        return -1;
+    at = head[2] & HAS_LOWER_FDS ? head[3] : 0;
+    for (unsigned i = 0; i < UPPER_SINGLE; i++)
+        at += (head[2] & (uint32_t)HAS_FIRST_SINGLE << i) != 0;
+    return at < fds->n ? fds->fds[at] : -1;
 }
 
 int spec_map(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec, void **bytes,

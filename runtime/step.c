@@ -24,6 +24,7 @@
 #include "binds.h"
 #include "caps.h"
 #include "close.h"
+#include "emulate.h"
 #include "init.h"
 #include "limits.h"
 #include "mounts.h"
@@ -39,6 +40,7 @@
 struct step {
     const struct step_setup *setup;
     int socket; /* to the builder */
+    int supervisor; /* socket to it, or -1 */
     struct kilnrun_spec spec;
     void *spec_bytes; /* what its strings lie in */
     size_t spec_size;
@@ -247,17 +249,19 @@ static int take_terminal(struct step *s)
     return s->spec.terminal_fd >= 0 ? tty_control(&s->failure) : 0;
 }
 
-/* Of all that was inherited and opened, 0, 1 and 2 stay, and the socket, which closes with execve.
+/* Of all that was inherited and opened, 0, 1 and 2 stay, and the sockets, which close with execve.
  * The names that come from the image are looked up after this, so that /proc/self/fd leads nowhere:
  * not for the working directory (runc's CVE-2024-21626), nor for the program. */
 static int close_files(struct step *s)
 {
-    int rc;
+    int other = s->supervisor < 0 ? -1 : fcntl(s->supervisor, F_DUPFD_CLOEXEC, 5), rc;
 
-    if (s->socket != 3 && dup3(s->socket, 3, O_CLOEXEC) < 0)
+    if ((s->socket != 3 && dup3(s->socket, 3, O_CLOEXEC) < 0) ||
+        (other >= 0 && dup3(other, 4, O_CLOEXEC) < 0) || (s->supervisor >= 0 && other < 0))
         return failure_set(&s->failure, -errno, "stdio", "dup3");
     s->socket = 3;
-    rc = close_from(4, s->mounts.proc);
+    s->supervisor = other >= 0 ? 4 : -1;
+    rc = close_from(other >= 0 ? 5 : 4, s->mounts.proc);
     if (rc < 0)
         return failure_set(&s->failure, rc, "stdio", "close the builder's files");
     return 0;
@@ -286,9 +290,17 @@ static int enter_session(struct step *s)
     return 0;
 }
 
+/* The supervisor knows what the command believes to be; it stays 0:0. */
+static bool has_virtual_user(const struct step *s)
+{
+    return s->spec.emulate >= KILNRUN_EMULATE_OWNERS;
+}
+
 /* With a single id setgroups is denied, and there is no other group to set. */
 static int set_groups(struct step *s)
 {
+    if (has_virtual_user(s))
+        return 0;
     if (!s->setup->options->single_id && setgroups(s->spec.n_groups, s->spec.groups) < 0)
         return failure_set(&s->failure, -errno, "groups", "setgroups of %zu groups",
                            s->spec.n_groups);
@@ -301,6 +313,16 @@ static int set_groups(struct step *s)
 static int apply_limits(struct step *s)
 {
     return limits_apply(&s->spec.limits, &s->failure);
+}
+
+/* Sends calls to the supervisor from here on. Comes first: a filter of the user's may refuse seccomp(2). */
+static int install_emulation(struct step *s)
+{
+    int rc = s->spec.emulate == KILNRUN_EMULATE_OFF
+                 ? 0
+                 : emulate_install(s->spec.emulate, s->supervisor);
+
+    return rc < 0 ? failure_set(&s->failure, rc, "emulate", "install the filter of emulation") : 0;
 }
 
 static int install_filter(struct step *s)
@@ -318,14 +340,15 @@ static int install_filter(struct step *s)
 /* The bounding set while CAP_SETPCAP is there; then the user, which may drop all; then the rest. */
 static int drop_privileges(struct step *s)
 {
+    uid_t uid = has_virtual_user(s) ? 0 : s->spec.uid;
     int rc = s->spec.insecure ? 0 : caps_cut_bounding();
 
     if (rc < 0)
         return failure_set(&s->failure, rc, "capabilities", "cut the bounding set");
-    if (setresuid(s->spec.uid, s->spec.uid, s->spec.uid) < 0)
+    if (!has_virtual_user(s) && setresuid(uid, uid, uid) < 0)
         return failure_set(&s->failure, -errno, "user", "user id %u (not in the id map?)",
                            (unsigned)s->spec.uid);
-    rc = s->spec.insecure ? 0 : caps_set(s->spec.uid);
+    rc = s->spec.insecure ? 0 : caps_set(uid);
     return rc < 0 ? failure_set(&s->failure, rc, "capabilities", "capset") : 0;
 }
 
@@ -418,7 +441,8 @@ static void become_command(void *step)
 
     if ((rc = enter_session(s)) == 0 && (rc = take_terminal(s)) == 0 &&
         (rc = apply_limits(s)) == 0 && (rc = set_groups(s)) == 0 &&
-        (rc = install_filter(s)) == 0 && (rc = drop_privileges(s)) == 0)
+        (rc = install_emulation(s)) == 0 && (rc = install_filter(s)) == 0 &&
+        (rc = drop_privileges(s)) == 0)
         execute(s);
     give_up(s);
 }
@@ -426,6 +450,7 @@ static void become_command(void *step)
 static int start_command(struct step *s)
 {
     const struct init init = {.socket = s->socket,
+                              .supervisor = s->supervisor,
                               .command = become_command,
                               .data = s,
                               .secrets = s->spec_bytes,
@@ -471,6 +496,7 @@ void step_run(const struct step_setup *setup)
 
     s.setup = setup;
     s.socket = setup->socket;
+    s.supervisor = setup->supervisor;
     s.mounts = (struct mounts){.single_id = setup->options->single_id,
                                .failure = &s.failure,
                                .root = -1,

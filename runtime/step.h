@@ -9,6 +9,7 @@ struct step_setup {
     int spec_fd; /* memory file of the spec */
     int socket;  /* where to say what happens (wire.h) */
     int user_ns; /* the nested user namespace */
+    int supervisor; /* socket to it, or -1 */
 };
 
 /* Runs in process 1 of the step's own pid, ipc, uts and cgroup namespaces. Reports a failure on the

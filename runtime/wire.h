@@ -4,7 +4,8 @@
  * launcher's end of a socket of the step's own, and says how many more fds follow on that one in
  * WIRE_FDS messages. On the step's socket the builder then says WIRE_KILL; it hears, in this order,
  * WIRE_STUBS (if any), WIRE_STARTED, WIRE_FAILURE (alone, or instead of what should have followed),
- * WIRE_TIMEOUT and WIRE_SIGNALED (if so) and always WIRE_EXIT at last. When it closes its end, the command is killed.
+ * WIRE_TIMEOUT, WIRE_SIGNALED and WIRE_RECORDS (if so) and always WIRE_EXIT at last. When it closes its
+ * end, the command is killed.
  *
  * A network begins with WIRE_NETWORK on the control socket, with the other end of a socket of its
  * own, on which the builder hears WIRE_NETWORK with the namespace, or WIRE_FAILURE. When it closes
@@ -24,6 +25,8 @@ enum wire_type {
     WIRE_TIMEOUT,  /* it is killed, its time is over */
     WIRE_SIGNALED, /* value: the signal that ended the command */
     WIRE_NETWORK, /* body: of network_pack(); with one fd */
+    WIRE_RECORDS,  /* with one fd, a memory file of struct kilnrun_record */
+    WIRE_LISTENER, /* from the step to its supervisor: the listener of its filter and its root */
     WIRE_EXIT,    /* value: the exit code, or 256 + the signal, or -1 if no process was made */
 };
 
