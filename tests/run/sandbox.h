@@ -93,7 +93,7 @@ static inline void make_base(Sandbox *s)
         "cat",   "chown", "echo",  "false", "grep",     "hostname", "id",      "kill", "ls",
         "mkdir", "mkfifo", "mknod", "mount", "pwd",   "readlink", "rm",       "setsid",  "sh",   "sleep",
         "stat",  "su",    "test",  "touch", "true",     "tty",      "umount",  "unshare", "wc",
-        "env"};
+        "env",   "chmod", "chroot", "cp",   "ln",       "mv"};
     g_autofree char *from = g_find_program_in_path("busybox");
     g_autofree char *to = sandbox_path(s, "layers/base/bin/busybox");
     g_autofree char *bytes = NULL;
@@ -189,7 +189,8 @@ static inline struct kilnrun_spec sandbox_spec(Sandbox *s, const char *const *ar
                                  .resolv_fd = -1,
                                  .hosts_fd = -1,
                                  .hostname_fd = -1,
-                                 .network_fd = -1};
+                                 .network_fd = -1,
+                                 .below_fd = -1};
 }
 
 /* Starts it with a new pipe as output; *output gets the read end. */

@@ -77,6 +77,8 @@ static const struct kilnrun_spec full = {.root.lower_fds = lowers,
                                          .filter = filter,
                                          .filter_size = sizeof filter,
                                          .no_new_privs = true,
+                                         .emulate = KILNRUN_EMULATE_FULL,
+                                         .below_fd = 21,
                                          .network_fd = 37,
                                          .limits = {.shm_size = 3ULL << 32 | 1,
                                                     .cgroup_fds = cgroups,
@@ -109,7 +111,7 @@ static void round_trip(void)
     int memory = spec_write(&full, &fds);
 
     g_assert_cmpint(memory, >=, 0);
-    g_assert_cmpuint(fds.n, ==, 21);
+    g_assert_cmpuint(fds.n, ==, 22);
     g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
     g_assert_cmpmem(s.root.lower_fds, s.root.n_lowers * sizeof(int), lowers, sizeof lowers);
     g_assert_cmpstr(s.root.lower_names[3], ==, "0");
@@ -148,6 +150,8 @@ static void round_trip(void)
     g_assert_cmpuint(s.binds[4].uid, ==, 7);
     g_assert_cmpuint(s.binds[4].gid, ==, 8);
     g_assert_cmpint(s.network_fd, ==, 37);
+    g_assert_cmpint(s.emulate, ==, KILNRUN_EMULATE_FULL);
+    g_assert_cmpint(s.below_fd, ==, 21);
     g_assert_false(s.insecure);
     g_assert_false(s.unconfined);
     g_assert_true(s.no_new_privs);
@@ -175,7 +179,7 @@ static void truncated(void)
     }
 }
 
-/* A list of names that is shorter than the layers it is for: offset 8 is the number of layers. */
+/* A list of names that is shorter than the layers it is for: offset 12 is the number of layers. */
 static void missing_names(void)
 {
     struct kilnrun_spec s;
@@ -185,10 +189,10 @@ static void missing_names(void)
 
     g_assert_cmpint(memory, >=, 0);
     g_assert_cmpint(spec_read(memory, &fds, &s), ==, 0);
-    g_assert_cmpint((int)pread(memory, &n, sizeof n, 8), ==, sizeof n);
+    g_assert_cmpint((int)pread(memory, &n, sizeof n, 12), ==, sizeof n);
     g_assert_cmpuint(n, ==, 3);
     n = 400;
-    g_assert_cmpint((int)pwrite(memory, &n, sizeof n, 8), ==, sizeof n);
+    g_assert_cmpint((int)pwrite(memory, &n, sizeof n, 12), ==, sizeof n);
     g_assert_cmpint(spec_read(memory, &fds, &s), ==, -EPROTO);
 }
 
