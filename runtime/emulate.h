@@ -7,5 +7,6 @@
  * the filter of the mode and sends what it is watched through, and the root, by `socket`. */
 int emulate_install(enum kilnrun_emulate mode, int socket);
 
-/* A proc of this process's pid namespace, mounted nowhere: the descriptor, or a negative errno. */
+/* A proc of this process's pid namespace: mounted nowhere, or /proc where that is one and the host
+ * refuses another. The descriptor, or a negative errno. */
 int emulate_proc(void);
