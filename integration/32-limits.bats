@@ -111,7 +111,7 @@ needs_v1() {
         run_with "$role" 'dd if=/dev/zero of=/dev/null bs=100M count=1' -m 64m --cgroup-parent "$parent"
         [ "$status" -eq 1 ]
         [[ $output == *"was killed: it used more than --memory 64 MiB, exit code: 137"* ]]
-        [[ $output != *"WARNING"* ]]
+        [[ $output != *"WARNING: --"* ]]
         [ -z "$(ls -d "/sys/fs/cgroup/memory$parent"/*/ 2>/dev/null)" ]
     done
 }
@@ -137,17 +137,17 @@ needs_v1() {
         parent=$(delegate "$role" memory pids cpu cpuset)
         run_with "$role" 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done; echo all' --pids-limit 6 --cgroup-parent "$parent"
         [ "$status" -ne 0 ]
-        [[ $output == *"an't fork"* && $output != *WARNING* ]]
+        [[ $output == *"an't fork"* && $output != *"WARNING: --"* ]]
         refute printed all
         # the step waits, and the test reads what its cgroup says
         dir=$(workdir "$role")/look
         mkdir -p "$dir"
-        printf 'FROM busybox\nRUN --mount=type=cache,target=/c,id=limits grep Cpus_allowed_list /proc/self/status; echo ready; while :; do sleep 0.05; done\n' >"$dir/Dockerfile"
+        printf 'FROM busybox\nRUN grep Cpus_allowed_list /proc/self/status; echo ready; while :; do sleep 0.05; done\n' >"$dir/Dockerfile"
         own "$role" "$dir"
         build "$role" --no-cache --cpus 0.5 --cpu-shares 512 --cpuset-cpus 0 --cgroup-parent "$parent" "$dir" \
             >"$dir/log" 2>&1 3>&- &
         kiln=$!
-        until grep -q ' ready' "$dir/log" || ! kill -0 $kiln; do sleep 0.05; done
+        until grep -qE '^#[0-9]+ [0-9.]+ ready$' "$dir/log" || ! kill -0 $kiln; do sleep 0.05; done
         step=$(echo "/sys/fs/cgroup/cpu$parent"/kiln-step-*)
         quota=$(cat "$step/cpu.cfs_quota_us") shares=$(cat "$step/cpu.shares")
         cpus=$(cat "/sys/fs/cgroup/cpuset$parent"/kiln-step-*/cpuset.cpus)
@@ -169,7 +169,7 @@ needs_v1() {
     printf 'FROM busybox\nRUN echo ready; sleep 1000\n' >"$context/Dockerfile"
     own ranged "$context"
     build ranged --no-cache -m 64m --cgroup-parent "$parent" "$context" >"$context/log" 2>&1 3>&- &
-    until grep -q ' ready' "$context/log"; do kill -0 $!; sleep 0.05; done
+    until grep -qE '^#[0-9]+ [0-9.]+ ready$' "$context/log"; do kill -0 $!; sleep 0.05; done
     step=$(echo "/sys/fs/cgroup/memory$parent"/kiln-step-*)
     [ -d "$step" ]
     pid=${step##*/kiln-step-}
@@ -187,7 +187,7 @@ needs_v1() {
             -m 64m --pids-limit 40 --cpus 1 --cpu-shares 5 --memory-swap 128m --cpuset-mems 0
         [ "$status" -eq 1 ]
         [[ $output == *"data 65536"* ]]
-        [[ $output =~ Cpus_allowed_list:.[0-9]+[^-,0-9] ]] || grep -qP 'Cpus_allowed_list:\t\d+$' <<<"$output"
+        grep -qP 'Cpus_allowed_list:\t\d+$' <<<"$output"
         [[ $output == *"memory"* ]]
         for limit in memory memory-swap pids-limit cpus cpu-shares cpuset-mems; do
             grep -E "^WARNING: --$limit (holds|is) .*cgroup .*: Permission denied" <<<"$output"
@@ -238,7 +238,7 @@ needs_v1() {
     run build ranged --ulimit nofile=99 --shm-size 3m --step-timeout 1m --timeout 2m --cpu-shares 3 "$context"
     [ "$status" -eq 0 ]
     [ "$(cached)" -eq 2 ]
-    [[ $output != *WARNING* ]] # nothing ran
+    [[ $output != *"WARNING: --"* ]] # nothing ran
     run build ranged --hostname other "$context" # a command can see this one
     [ "$(cached)" -eq 1 ]
 }
