@@ -146,6 +146,16 @@ outside() { # ATTACK
     done
 }
 
+@test "with the network that a RUN has by default what listens on the host is out of reach" {
+    for role in ranged single root; do
+        targets $role
+        context $role < <(printf 'FROM busybox\nCOPY escape /\nRUN %s /escape network 2>&1\n' "$(given)")
+        run build $role --no-cache "$CONTEXT"
+        [ "$status" -eq 0 ]
+        all_refused network
+    done
+}
+
 @test "with the host's network its interfaces cannot be changed" {
     for role in ranged single root; do
         context $role < <(printf 'FROM busybox\nCOPY escape /\nRUN /escape set-link vsock "call vsock"\n')
