@@ -106,4 +106,6 @@ enum emulate_when {
 /* Calls by number, newer than some libseccomp, with the same numbers everywhere: as if the kernel
  * did not have them, so that what they do is asked for by a call of the table. */
 #define EMULATE_ABSENT                                                                             \
-    {452 /* fchmodat2 */, 463 /* setxattrat */, 465 /* listxattrat */, 466 /* removexattrat */}
+    {                                                                                              \
+        452 /* fchmodat2 */, 463 /* setxattrat */, 465 /* listxattrat */, 466 /* removexattrat */  \
+    }

@@ -18,7 +18,10 @@
 #endif
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-#define PROGRAM(array) {COUNT(array), (struct sock_filter *)(array)}
+#define PROGRAM(array)                                                                             \
+    {                                                                                              \
+        COUNT(array), (struct sock_filter *)(array)                                                \
+    }
 
 static int install(const struct sock_fprog *program)
 {

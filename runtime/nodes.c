@@ -52,8 +52,8 @@ int node_begin(struct call *c, const struct place *place, const struct user *use
         return rc;
     }
     out->umask = (mode_t)caller_status(c, "Umask", 8) & 0777;
-    out->owned = (struct owned){.uid = user->fsuid,
-                                .gid = parent.mode & S_ISGID ? parent.gid : user->fsgid};
+    out->owned =
+        (struct owned){.uid = user->fsuid, .gid = parent.mode & S_ISGID ? parent.gid : user->fsgid};
     return 0;
 }
 

@@ -93,9 +93,8 @@ static const struct owned *find_below(const struct owners *o, const char *path, 
 {
     struct owners_below wanted = {.path = path};
     const struct owners_below *found =
-        o->n_below > 0
-            ? bsearch(&wanted, o->below, o->n_below, sizeof *o->below, compare_paths)
-            : NULL;
+        o->n_below > 0 ? bsearch(&wanted, o->below, o->n_below, sizeof *o->below, compare_paths)
+                       : NULL;
 
     return found && (found->owned.mode & S_IFMT) == type ? &found->owned : NULL;
 }

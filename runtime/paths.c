@@ -95,7 +95,7 @@ struct fd_name fd_name(int fd)
 
 struct walk {
     const struct call *c;
-    int dir;      /* O_PATH; where it has got to */
+    int dir; /* O_PATH; where it has got to */
     unsigned links;
     bool follow; /* the last component */
 };

@@ -35,7 +35,8 @@ int place_open(const struct call *c, const struct place *place, bool follow);
 /* Opens the directory it lies in, and gives its name there. -EEXIST for "/", "." and "..". */
 int place_parent(const struct call *c, const struct place *place, char name[NAME_MAX + 1]);
 
-/* The name, from our working directory, of an open file: for calls that take no O_PATH descriptor. */
+/* The name, from our working directory, of an open file: for calls that take no O_PATH descriptor.
+ */
 struct fd_name {
     char text[24];
 };

@@ -26,9 +26,9 @@ static void find_set_id(struct call *c, const struct place *place, bool follow,
         close(fd);
 }
 
-/* The kernel executes it in any case. The user changes when that has succeeded: which is so when the
- * caller is seen to run this very file, at its next call. An interpreter is another file; of scripts
- * set-id bits do not count anyway. */
+/* The kernel executes it in any case. The user changes when that has succeeded: which is so when
+ * the caller is seen to run this very file, at its next call. An interpreter is another file; of
+ * scripts set-id bits do not count anyway. */
 static long execute(struct call *c, uint64_t dirfd, uint64_t path, unsigned flags)
 {
     bool follow = !(flags & AT_SYMLINK_NOFOLLOW);

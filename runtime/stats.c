@@ -34,21 +34,21 @@ struct __attribute__((packed)) compat_stat {
 
 static int put_compat(const struct call *c, uint64_t address, const struct stat *st)
 {
-    struct compat_stat out = {
-        .st_dev = st->st_dev,
-        .st_ino32 = (uint32_t)st->st_ino,
-        .st_mode = st->st_mode,
-        .st_nlink = (uint32_t)st->st_nlink,
-        .st_uid = st->st_uid,
-        .st_gid = st->st_gid,
-        .st_rdev = st->st_rdev,
-        .st_size = st->st_size,
-        .st_blksize = (uint32_t)st->st_blksize,
-        .st_blocks = (uint64_t)st->st_blocks,
-        .times = {(uint32_t)st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec,
-                  (uint32_t)st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec,
-                  (uint32_t)st->st_ctim.tv_sec, (uint32_t)st->st_ctim.tv_nsec},
-        .st_ino = st->st_ino};
+    struct compat_stat out = {.st_dev = st->st_dev,
+                              .st_ino32 = (uint32_t)st->st_ino,
+                              .st_mode = st->st_mode,
+                              .st_nlink = (uint32_t)st->st_nlink,
+                              .st_uid = st->st_uid,
+                              .st_gid = st->st_gid,
+                              .st_rdev = st->st_rdev,
+                              .st_size = st->st_size,
+                              .st_blksize = (uint32_t)st->st_blksize,
+                              .st_blocks = (uint64_t)st->st_blocks,
+                              .times = {(uint32_t)st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec,
+                                        (uint32_t)st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec,
+                                        (uint32_t)st->st_ctim.tv_sec,
+                                        (uint32_t)st->st_ctim.tv_nsec},
+                              .st_ino = st->st_ino};
 
     return caller_write(c, address, &out, sizeof out);
 }
@@ -75,8 +75,8 @@ static int put_statx(const struct call *c, int fd, const struct owned *owned)
 {
     struct statx st;
 
-    if (statx(fd, "", AT_EMPTY_PATH | ((int)c->args[2] & AT_STATX_SYNC_TYPE),
-              (unsigned)c->args[3], &st) < 0)
+    if (statx(fd, "", AT_EMPTY_PATH | ((int)c->args[2] & AT_STATX_SYNC_TYPE), (unsigned)c->args[3],
+              &st) < 0)
         return -errno;
     st.stx_mode = (uint16_t)owned->mode;
     st.stx_uid = owned->uid;
@@ -97,9 +97,8 @@ static bool is_plain(struct call *c, const struct place *place, bool follow)
 
     if (!owners_only_xattrs(&c->s->owners) || place_name(c, place, &name) < 0)
         return false;
-    return (follow || place->is_fd
-                ? getxattr(name.text, OWNERS_XATTR, record, sizeof record)
-                : lgetxattr(name.text, OWNERS_XATTR, record, sizeof record)) < 0;
+    return (follow || place->is_fd ? getxattr(name.text, OWNERS_XATTR, record, sizeof record)
+                                   : lgetxattr(name.text, OWNERS_XATTR, record, sizeof record)) < 0;
 }
 
 static long answer_stat(struct call *c, const struct place *place, bool follow, uint64_t buffer,

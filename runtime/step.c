@@ -315,7 +315,8 @@ static int apply_limits(struct step *s)
     return limits_apply(&s->spec.limits, &s->failure);
 }
 
-/* Sends calls to the supervisor from here on. Comes first: a filter of the user's may refuse seccomp(2). */
+/* Sends calls to the supervisor from here on. Comes before the filter: one of the user's may refuse
+ * seccomp(2). */
 static int install_emulation(struct step *s)
 {
     int rc = s->spec.emulate == KILNRUN_EMULATE_OFF

@@ -1,12 +1,12 @@
 /* The supervisor of a step: a process in the launcher's namespaces, with the builder's power over
  * files, that answers the system calls of the command that emulate-calls.h lists.
  *
- * The command is hostile. Of a caller nothing is believed but what the kernel says of it; its memory
- * is read once; what a name leads to is opened, then the notification is checked to be alive still
- * (so that /proc/TID was the caller), then the open file is acted on. Names are resolved with the
- * caller's root as our own root, from the caller's working directory: there they cannot lead out.
- * No call is let through to the kernel whose effect was made up here. What is lacking in all this
- * is stopped by the kernel at the borders of the builder's user namespace. */
+ * The command is hostile. Of a caller nothing is believed but what the kernel says of it; its
+ * memory is read once; what a name leads to is opened, then the notification is checked to be alive
+ * still (so that /proc/TID was the caller), then the open file is acted on. Names are resolved with
+ * the caller's root as our own root, from the caller's working directory: there they cannot lead
+ * out. No call is let through to the kernel whose effect was made up here. What is lacking in all
+ * this is stopped by the kernel at the borders of the builder's user namespace. */
 #pragma once
 
 #include <linux/seccomp.h>
@@ -83,9 +83,10 @@ int supervisor_receive(int step, int *listener, int *root);
 emulate_function nodes_mknod, nodes_mknodat, nodes_mkdir, nodes_mkdirat, nodes_symlink,
     nodes_symlinkat, files_creat, files_open, files_openat, files_openat2, files_chmod,
     files_fchmod, files_fchmodat, xattrs_setxattr, xattrs_lsetxattr, xattrs_fsetxattr,
-    xattrs_removexattr, xattrs_lremovexattr, xattrs_fremovexattr, xattrs_listxattr, xattrs_llistxattr, xattrs_flistxattr, ownership_chown, ownership_lchown,
-    ownership_fchown, ownership_fchownat, stats_stat, stats_lstat, stats_fstat, stats_fstatat,
-    stats_statx, users_setuid, users_setgid, users_setreuid, users_setregid, users_setresuid,
-    users_setresgid, users_setfsuid, users_setfsgid, users_setgroups, users_getuid, users_geteuid,
-    users_getgid, users_getegid, users_getresuid, users_getresgid, users_getgroups, users_capget,
-    users_capset, users_prctl, programs_execve, programs_execveat, programs_chroot;
+    xattrs_removexattr, xattrs_lremovexattr, xattrs_fremovexattr, xattrs_listxattr,
+    xattrs_llistxattr, xattrs_flistxattr, ownership_chown, ownership_lchown, ownership_fchown,
+    ownership_fchownat, stats_stat, stats_lstat, stats_fstat, stats_fstatat, stats_statx,
+    users_setuid, users_setgid, users_setreuid, users_setregid, users_setresuid, users_setresgid,
+    users_setfsuid, users_setfsgid, users_setgroups, users_getuid, users_geteuid, users_getgid,
+    users_getegid, users_getresuid, users_getresgid, users_getgroups, users_capget, users_capset,
+    users_prctl, programs_execve, programs_execveat, programs_chroot;

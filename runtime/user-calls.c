@@ -313,10 +313,10 @@ long users_capget(struct call *c)
         return 0;
     user = users_of(c);
     for (int i = 0; i < words; i++)
-        data[i] = (struct __user_cap_data_struct){
-            .effective = (uint32_t)(user.effective >> 32 * i),
-            .permitted = (uint32_t)(user.permitted >> 32 * i),
-            .inheritable = (uint32_t)(user.inheritable >> 32 * i)};
+        data[i] =
+            (struct __user_cap_data_struct){.effective = (uint32_t)(user.effective >> 32 * i),
+                                            .permitted = (uint32_t)(user.permitted >> 32 * i),
+                                            .inheritable = (uint32_t)(user.inheritable >> 32 * i)};
     return caller_write(c, c->args[1], data, (size_t)words * sizeof data[0]);
 }
 

@@ -173,7 +173,7 @@ static long list_path(struct call *c, bool follow)
     struct place place;
 
     return place_read(c, (uint64_t)AT_FDCWD, c->args[0], 0, &place) < 0 ? ANSWER_CONTINUE
-                                                                       : list(c, &place, follow);
+                                                                        : list(c, &place, follow);
 }
 
 long xattrs_listxattr(struct call *c)

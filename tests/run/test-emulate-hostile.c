@@ -344,7 +344,8 @@ static pid_t find_supervisor(void)
         g_autofree char *stat = g_strdup_printf("/proc/%s/stat", name);
         g_autofree char *comm = NULL, *line = NULL, *parent = NULL, *grandparent = NULL;
         int ppid = 0, above = 0;
-        if (!g_file_get_contents(path, &comm, NULL, NULL) || strcmp(comm, "kiln-supervisor\n") != 0 ||
+        if (!g_file_get_contents(path, &comm, NULL, NULL) ||
+            strcmp(comm, "kiln-supervisor\n") != 0 ||
             !g_file_get_contents(stat, &line, NULL, NULL) ||
             sscanf(line, "%*d (kiln-supervisor) %*c %d", &ppid) != 1)
             continue;

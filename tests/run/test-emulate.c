@@ -131,9 +131,10 @@ static void test_devices(Sandbox *s)
 
 static void test_devices_alone(Sandbox *s)
 {
-    g_auto(Outcome) o = run_emulated(s, KILNRUN_EMULATE_DEVICES, 0,
-                                     "cd /tmp; umask 027; mknod c c 1 3; mknod b b 8 1; mv b d; "
-                                     "mkfifo p; stat -c '%n %F %a' c d p; mknod x c 0 0 || echo no");
+    g_auto(Outcome) o =
+        run_emulated(s, KILNRUN_EMULATE_DEVICES, 0,
+                     "cd /tmp; umask 027; mknod c c 1 3; mknod b b 8 1; mv b d; "
+                     "mkfifo p; stat -c '%n %F %a' c d p; mknod x c 0 0 || echo no");
 
     assert_ran(&o);
     g_assert_nonnull(strstr(o.output, "c regular empty file 640\nd regular empty file 640\n"
@@ -200,13 +201,13 @@ static void test_set_gid_directories_hand_on_their_group(Sandbox *s)
 
 static void test_a_user_is_refused_what_is_roots(Sandbox *s)
 {
-    g_auto(Outcome) o = run_emulated(
-        s, KILNRUN_EMULATE_FULL, 7,
-        "exec 2>/dev/null; touch /etc/x || echo create; mkdir /etc/d || echo mkdir;"
-        "ln -s a /etc/l || echo symlink; echo x >> /etc/motd || echo append;"
-        "chown 7 /etc/motd || echo chown; chmod u+s /bin/busybox || echo chmod;"
-        "mknod /tmp/c c 1 3 || echo mknod; chroot / true || echo chroot;"
-        "(exec >/tmp/own); chown 0 /tmp/own || echo give");
+    g_auto(Outcome) o =
+        run_emulated(s, KILNRUN_EMULATE_FULL, 7,
+                     "exec 2>/dev/null; touch /etc/x || echo create; mkdir /etc/d || echo mkdir;"
+                     "ln -s a /etc/l || echo symlink; echo x >> /etc/motd || echo append;"
+                     "chown 7 /etc/motd || echo chown; chmod u+s /bin/busybox || echo chmod;"
+                     "mknod /tmp/c c 1 3 || echo mknod; chroot / true || echo chroot;"
+                     "(exec >/tmp/own); chown 0 /tmp/own || echo give");
 
     assert_ran(&o);
     g_assert_cmpstr(o.output, ==,
@@ -215,8 +216,8 @@ static void test_a_user_is_refused_what_is_roots(Sandbox *s)
 
 static void test_user_of_the_spec(Sandbox *s)
 {
-    const char *argv[] = {"sh", "-c",
-                          "id -u; id -g; id -G; echo x > /tmp/f; stat -c %u:%g /tmp/f", NULL};
+    const char *argv[] = {"sh", "-c", "id -u; id -g; id -G; echo x > /tmp/f; stat -c %u:%g /tmp/f",
+                          NULL};
     const gid_t groups[] = {1000, 20, 44};
     g_autofree char *tmp = sandbox_path(s, "layers/base/tmp");
     struct kilnrun_spec spec;
@@ -248,14 +249,15 @@ static void test_set_uid_programs(Sandbox *s)
 /* Its name is resolved in the root of the caller. */
 static void test_chroot(Sandbox *s)
 {
-    assert_emulates(s, KILNRUN_EMULATE_FULL, 0,
-                    "mkdir -p /r/bin /r/etc; cp /bin/busybox /r/bin; ln -s /etc/f /r/link; "
-                    "ln -s ../../../../etc/motd /r/up; touch /r/etc/f /etc/f;"
-                    "chroot /r /bin/busybox sh -c 'busybox chown 7:8 /link; busybox mknod /c c 1 3; "
-                    "cd /etc; busybox chown 3:4 ../../../etc; busybox chown 9 /up; true' 2>&1;"
-                    "stat -c '%n %u:%g' /r/etc/f /etc/f /r/etc /etc /etc/motd; stat -c %t,%T /r/c",
-                    "chown: /up: No such file or directory\n"
-                    "/r/etc/f 7:8\n/etc/f 0:0\n/r/etc 3:4\n/etc 0:0\n/etc/motd 0:0\n1,3\n");
+    assert_emulates(
+        s, KILNRUN_EMULATE_FULL, 0,
+        "mkdir -p /r/bin /r/etc; cp /bin/busybox /r/bin; ln -s /etc/f /r/link; "
+        "ln -s ../../../../etc/motd /r/up; touch /r/etc/f /etc/f;"
+        "chroot /r /bin/busybox sh -c 'busybox chown 7:8 /link; busybox mknod /c c 1 3; "
+        "cd /etc; busybox chown 3:4 ../../../etc; busybox chown 9 /up; true' 2>&1;"
+        "stat -c '%n %u:%g' /r/etc/f /etc/f /r/etc /etc /etc/motd; stat -c %t,%T /r/c",
+        "chown: /up: No such file or directory\n"
+        "/r/etc/f 7:8\n/etc/f 0:0\n/r/etc 3:4\n/etc 0:0\n/etc/motd 0:0\n1,3\n");
 }
 
 int main(int argc, char **argv)
