@@ -163,9 +163,3 @@ run_in() { # ROLE COMMAND
     build ranged "$CONTEXT" || true
     [ "$before" = "$(sha256sum /etc/hosts /etc/resolv.conf)" ]
 }
-
-@test "a user without subordinate ids: chown fails as the kernel says, with a hint" {
-    run_in single 'chown 1000:1000 /tmp'
-    [ "$status" -eq 1 ]
-    [[ $output == *"hint"* && $output == *"subordinate ids"* ]]
-}

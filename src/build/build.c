@@ -424,6 +424,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     g_clear_pointer(&e.limits, kiln_build_limits_free);
     g_free(e.waiting_for);
     g_hash_table_unref(e.outcomes);
+    g_clear_pointer(&e.odd_owners, g_hash_table_unref);
     g_cond_clear(&e.changed);
     g_mutex_clear(&e.lock);
     return built;

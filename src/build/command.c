@@ -1,5 +1,6 @@
 #include "build/command.h"
 
+#include "build/emulate.h"
 #include "build/etc.h"
 #include "build/layer-writer.h"
 #include "host/file-system.h"
@@ -21,6 +22,8 @@ void kiln_command_clear(KilnCommand *c)
     g_clear_pointer(&c->limits, kiln_step_limits_free);
     kiln_network_give(&c->network);
     kiln_user_clear(&c->user);
+    if (c->spec.below_fd > 0) /* 0: it was not made ready */
+        close(c->spec.below_fd);
 }
 
 static bool add_lowers(KilnEngine *e, const KilnStep *step, KilnCommand *c, GError **error)
@@ -47,6 +50,22 @@ static bool add_lowers(KilnEngine *e, const KilnStep *step, KilnCommand *c, GErr
     c->spec.root.lower_parent_fd = kiln_store_layers_fd(store);
     c->spec.root.lower_names = (const char *const *)c->lower_names->pdata;
     return true;
+}
+
+static bool add_emulation(KilnEngine *e, const KilnStep *step, const KilnView *below, KilnCommand *c,
+                          GError **error)
+{
+    c->spec.emulate = kiln_emulation(e);
+    c->spec.below_fd = -1;
+    bool emulated = c->spec.emulate >= KILNRUN_EMULATE_OWNERS;
+    if (c->user.uid != 0 && !emulated && kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED) {
+        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
+                    "a RUN as user \"%s\" needs subordinate ids, of which you have none, or emulation: leave "
+                    "out --emulate=off",
+                    step->user);
+        return false;
+    }
+    return !emulated || kiln_emulation_below(e, step->parent, below, &c->spec.below_fd, error);
 }
 
 /* A variable takes the place of one of the same name. */
@@ -121,15 +140,9 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     const KilnEtc *etc = kiln_etc_files(e, error);
     if (!etc)
         return false;
-    if (!kiln_user_lookup(e, step->parent, below, step->user, false, &c->user, error))
+    if (!kiln_user_lookup(e, step->parent, below, step->user, false, &c->user, error) ||
+        !add_emulation(e, step, below, c, error))
         return false;
-    if (c->user.uid != 0 && kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED) {
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
-                    "a RUN as user \"%s\" needs subordinate ids, and this host gives you none: ask for a "
-                    "range in /etc/subuid and /etc/subgid (kiln doctor says how)",
-                    step->user);
-        return false;
-    }
     int workfd = kiln_work_mkdir(work, "work", error);
     if (workfd < 0 || !add_lowers(e, step, c, error))
         return false;

@@ -31,6 +31,7 @@ typedef struct {
     GCond changed;         /* signalled at the end of every step */
     bool dry;              /* keys alone are wanted: nothing is executed, fetched or written */
     GHashTable *outcomes;  /* by key: what build.c knows of it */
+    GHashTable *odd_owners; /* by layer: what emulate.c knows of it; NULL: nothing yet */
     guint *waiting_for;    /* by step index: how many needed steps are not done */
     guint unfinished;      /* steps that are not done */
     KilnShell *shell;      /* what is kept of the first failed RUN, if a shell is to be opened in it */

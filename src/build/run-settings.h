@@ -10,6 +10,14 @@
 /* A secret of the user's; NULL without an error if there is none by that id. Called by any thread. */
 typedef GBytes *(*KilnSecretFunc)(const char *id, void *data, GError **error);
 
+/* --emulate: what commands are made to believe of owners and devices that the host cannot make. */
+typedef enum {
+    KILN_EMULATE_DEFAULT, /* what makes images equal */
+    KILN_EMULATE_OFF,
+    KILN_EMULATE_OWNERS,
+    KILN_EMULATE_FULL,
+} KilnEmulate;
+
 typedef struct {
     int fd; /* O_PATH */
     char *target;
@@ -17,6 +25,7 @@ typedef struct {
 } KilnVolume;
 
 typedef struct {
+    KilnEmulate emulate;
     /* RUN --mount */
     KilnSecretFunc secret; /* for type=secret; NULL: there are none */
     void *secret_data;

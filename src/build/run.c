@@ -1,6 +1,7 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
 #include "build/command.h"
+#include "build/emulate.h"
 #include "build/shell.h"
 #include "tree/diff.h"
 
@@ -43,6 +44,7 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
     feed_security(key, &e->options->run_settings);
     if (e->options->run_settings.extra_hosts) /* as in BuildKit's ExecOp; resolv.conf is not */
         hash_list(key, e->options->run_settings.extra_hosts);
+    kiln_emulation_feed(e, key);
     return kiln_step_mounts_feed(e, step, key, error);
 }
 
@@ -51,9 +53,10 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
 /* What a failed command gets told besides its exit code. */
 static const char *hint_for(KilnEngine *e, const struct kilnrun_result *result)
 {
-    if (kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED && result->started)
-        return "\nhint: you have no subordinate ids, so that chown and switching users fail in RUN with "
-               "\"Operation not permitted\" or \"Invalid argument\"; kiln doctor says how to get a range";
+    if (kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED && result->started &&
+        kiln_emulation(e) == KILNRUN_EMULATE_OFF)
+        return "\nhint: with --emulate=off, and without subordinate ids, chown and switching users fail in RUN "
+               "with \"Operation not permitted\" or \"Invalid argument\"";
     return "";
 }
 
@@ -116,9 +119,11 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     if (asked) { /* whatever else went wrong then */
         g_clear_error(error);
         g_propagate_error(error, g_steal_pointer(&canceled));
-    } else if (ok)
+    } else if (ok) {
+        g_autoptr(KilnRecorded) recorded = kiln_recorded_new(kiln_emulation(e), &result);
         manifest = kiln_diff_upper(upperfd, below, (const char *const *)result.stubs,
-                                   kiln_store_owners(e->options->store), error);
+                                   kiln_store_owners(e->options->store), kiln_recorded_records(recorded), error);
+    }
     kilnrun_result_clear(&result);
     if (!manifest)
         kiln_step_prefix_error(step, &step->place, error);

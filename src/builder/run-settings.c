@@ -54,13 +54,29 @@ static bool read_network(json_object *request, KilnRunSettings *out, GError **er
            check_words(out->dns_options, "dns_options", false, error);
 }
 
+static bool read_emulate(json_object *request, KilnEmulate *out, GError **error)
+{
+    static const char *const words[] = {
+        [KILN_EMULATE_OFF] = "off", [KILN_EMULATE_OWNERS] = "owners", [KILN_EMULATE_FULL] = "full"};
+    const char *word = kiln_request_text(request, "emulate");
+    *out = KILN_EMULATE_DEFAULT;
+    for (guint i = KILN_EMULATE_OFF; word && i < G_N_ELEMENTS(words); i++)
+        if (strcmp(word, words[i]) == 0)
+            *out = (KilnEmulate)i;
+    if (!word || *out != KILN_EMULATE_DEFAULT)
+        return true;
+    g_set_error(error, KILN_OPERATION_ERROR, 2, "emulate \"%s\": unknown (off, owners, full)", word);
+    return false;
+}
+
 bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **error)
 {
     out->secret = kiln_secrets_get;
     out->secret_data = op->secrets;
     out->agents = read_agents(op->request);
     return kiln_request_limits(op->request, &out->limits, error) && kiln_security_read(op, out, error) &&
-           read_network(op->request, out, error) && kiln_volumes_open(op->request, &out->volumes, error);
+           read_network(op->request, out, error) && kiln_volumes_open(op->request, &out->volumes, error) &&
+           read_emulate(op->request, &out->emulate, error);
 }
 
 void kiln_run_settings_clear(KilnRunSettings *s)

@@ -39,7 +39,7 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
                        f->call,    f->network,       f->format,   f->hostname,
-                       f->on_error};
+                       f->on_error, f->emulate};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -104,6 +104,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "on-error", KILN_FLAG_STRING, &f->on_error, "shell|fail",
          "shell: open one in the sandbox of a RUN that fails"},
         {'D', "debug", KILN_FLAG_SWITCH, &f->debug, NULL, "The same as --on-error=shell"},
+        {0, "emulate", KILN_FLAG_STRING, &f->emulate, "off|owners|full",
+         "What RUNs are made to believe of owners and devices"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},

@@ -1,5 +1,5 @@
-/* What a build gives its RUNs, and what it fetches: --secret, --ssh, --allow, --hostname, the
- * network and limits. */
+/* What a build gives its RUNs, and what it fetches: --secret, --ssh, --allow, --hostname, --emulate,
+ * the network and limits. */
 #include "cli/build.h"
 
 #include "cli/output.h"
@@ -144,6 +144,16 @@ static bool add_on_error(KilnRequest *r, const KilnBuildFlags *f, GError **error
     return true;
 }
 
+static bool add_emulate(KilnRequest *r, const char *emulate, GError **error)
+{
+    static const char *const known[] = {"off", "owners", "full", NULL};
+    if (!g_strv_contains(known, emulate)) {
+        return kiln_usage_error(error, "--emulate %s: unknown (off, owners, full)", emulate);
+    }
+    kiln_request_set(r, "emulate", emulate);
+    return true;
+}
+
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error)
 {
     for (guint i = 0; i < f->secrets->len; i++) {
@@ -163,5 +173,5 @@ bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **er
     }
     return kiln_build_add_security(r, f->security_opts, error) &&
            kiln_build_add_network(r, f, error) && kiln_limit_flags_add(r, &f->limits, error) &&
-           add_on_error(r, f, error);
+           add_on_error(r, f, error) && (!f->emulate || add_emulate(r, f->emulate, error));
 }

@@ -8,7 +8,7 @@
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
-        *call, *network, *hostname, *on_error;
+        *call, *network, *hostname, *on_error, *emulate;
     char *format; /* of `kiln check` */
     GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *security_opts;
     KilnLimitFlags limits;
@@ -33,7 +33,7 @@ int kiln_build_check(KilnCall *call, KilnBuildFlags *f, bool json, GError **erro
 /* --call=METHOD[,format=text|json] of something else than a build: prints what it gives. *handled: whether it was
  * that. Returns the exit code. */
 int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error);
-/* --secret, --ssh, --network, --allow, --hostname and limits as the request has them. */
+/* --secret, --ssh, --network, --allow, --hostname, --emulate and limits as the request has them. */
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error);
 /* --security-opt as the request has it. */
 bool kiln_build_add_security(KilnRequest *r, const GPtrArray *options, GError **error);

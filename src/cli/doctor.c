@@ -99,7 +99,7 @@ static void check_ids(GPtrArray *checks)
                  : g_strdup_printf("add \"%u:100000:65536\" to /etc/subuid and /etc/subgid",
                                    (unsigned)geteuid());
         kiln_checks_add(checks, "subordinate ids", KILN_CHECK_WARN,
-                        "none: a RUN cannot change owners of files", remedy);
+                        "none: other owners than you are emulated in RUN, which takes time", remedy);
     }
     check_mapper(checks, "newuidmap", uids, false);
     check_mapper(checks, "newgidmap", gids, true);

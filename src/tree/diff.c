@@ -1,4 +1,5 @@
 #include "tree/diff.h"
+#include "tree/diff-claim.h"
 #include "tree/tar.h"
 
 #include <dirent.h>
@@ -18,7 +19,9 @@ typedef struct {
     int upperfd;
     const KilnView *below;
     KilnOwners owners;
+    const KilnDiffRecords *records;
     KilnManifest *out;
+    GArray *claims; /* of KilnClaim */
     GPtrArray *todo;   /* of Dir: directories still to be read; no fd is held for them */
     GHashTable *links; /* inode → the first entry seen of a file with several links */
     uint32_t n_links;
@@ -160,43 +163,85 @@ static void set_stat(KilnEntry *e, KilnType type, const struct stat *st)
     }
 }
 
-/* A command may write such a record, too, and so make a device that nobody let it make: what says
- * that the file is one must have been so below. */
+/* Whether the layers below have what the record says at this path. Where commands may write the
+ * xattr, that alone proves that it was not one of them who did. */
 static bool is_device_below(const Diff *d, const KilnEntry *record, const KilnEntry *e)
 {
     const KilnEntry *b = kiln_view_lookup(d->below, e->path, NULL);
-    return (record->type == KILN_TYPE_CHAR || record->type == KILN_TYPE_BLOCK) && b &&
-           b->type == record->type && b->major == record->major && b->minor == record->minor;
+    return b && b->type == record->type && b->major == record->major && b->minor == record->minor;
 }
 
-/* The record tells what the disk could not hold. With real owners a file that is not ours any more
- * was given away by the command, after the record was made. */
-static void apply_record(const Diff *d, const KilnEntry *record, KilnEntry *e)
+static bool is_owner_below(const Diff *d, const KilnEntry *record, const KilnEntry *e)
 {
-    bool given_away = d->owners == KILN_OWNERS_REAL && (e->uid != geteuid() || e->gid != getegid());
-    if (!given_away) {
+    const KilnEntry *b = kiln_view_lookup(d->below, e->path, NULL);
+    return b && b->uid == record->uid && b->gid == record->gid;
+}
+
+static void claim(Diff *d, KilnEntry *e, const KilnEntry *record)
+{
+    KilnClaim c = {e, *record};
+    g_array_append_val(d->claims, c);
+}
+
+/* The record tells what the disk could not hold. With real owners that is only an owner outside the
+ * id map, and a file that is not ours any more was given away by the command since. */
+static void apply_record(Diff *d, const KilnEntry *record, KilnEntry *e)
+{
+    bool recorded = d->owners == KILN_OWNERS_RECORDED;
+    if (recorded ||
+        (e->uid == geteuid() && e->gid == getegid() && is_owner_below(d, record, e))) {
         e->uid = record->uid;
         e->gid = record->gid;
     }
-    if (e->type == KILN_TYPE_FILE && is_device_below(d, record, e)) {
-        e->type = record->type;
-        e->mode = record->mode;
-        e->major = record->major;
-        e->minor = record->minor;
-        e->size = 0;
-    }
+    if (e->type != KILN_TYPE_FILE || !kiln_type_is_device(record->type))
+        return;
+    if ((d->records && d->records->xattrs_are_true) || is_device_below(d, record, e))
+        kiln_claim_take_device(e, record);
+    else
+        claim(d, e, record);
 }
 
-/* A symlink or fifo that the command did not make but only copied up has the owner it had below. */
-static void keep_owner_below(const Diff *d, KilnEntry *e, bool hidden)
+/* A device that the command made: from now on the placeholder says that it is one. */
+static bool note_device(Diff *d, int fd, KilnEntry *e, GError **error)
 {
-    if (d->owners != KILN_OWNERS_RECORDED || hidden)
+    KilnEntry device = {0};
+    if (!d->records || !d->records->find || !d->records->find(fd, &device, d->records->data) ||
+        !kiln_type_is_device(device.type))
+        return true;
+    kiln_claim_take_device(e, &device);
+    g_autofree char *text = kiln_stat_record_format(&(KilnEntry){
+        .type = e->type, .mode = e->mode, .major = e->major, .minor = e->minor});
+    return fsetxattr(fd, KILN_STAT_XATTR, text, strlen(text), 0) == 0 ||
+           fail(error, errno, "record the device", e->path);
+}
+
+/* What the sandbox has recorded of a file that cannot be opened and holds no xattr. */
+static bool find_record(const Diff *d, int dirfd, const char *name, KilnEntry *record)
+{
+    if (!d->records || !d->records->find)
+        return false;
+    int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bool found = fd >= 0 && d->records->find(fd, record, d->records->data);
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+/* The owner of a symlink or fifo, where the disk has none: what is recorded of it, else, if the
+ * command did not make it but only copied it up or moved it, that which it had below. */
+static void find_owner(Diff *d, int dirfd, const char *name, KilnEntry *e, bool hidden)
+{
+    KilnEntry record;
+    if (d->owners != KILN_OWNERS_RECORDED)
         return;
-    const KilnEntry *b = kiln_view_lookup(d->below, e->path, NULL);
-    if (!b || b->type != e->type)
+    const KilnEntry *b = hidden ? NULL : kiln_view_lookup(d->below, e->path, NULL);
+    if (find_record(d, dirfd, name, &record))
+        b = &record;
+    else if (!b || b->type != e->type || b->mtime != e->mtime ||
+             g_strcmp0(b->target, e->target) != 0) {
+        claim(d, e, e);
         return;
-    if (e->type == KILN_TYPE_SYMLINK ? strcmp(b->target, e->target) != 0 : b->mode != e->mode)
-        return;
+    }
     e->uid = b->uid;
     e->gid = b->gid;
 }
@@ -248,13 +293,13 @@ static bool add_file(Diff *d, int dirfd, const char *name, const char *path, con
     Marks marks = {0};
     set_stat(e, KILN_TYPE_FILE, st);
     int result = read_xattrs(d, fd, e, &marks);
-    close(fd);
-    if (result < 0)
-        return fail(error, -result, "read the attributes of", path);
-    if (marks.has_record)
+    bool ok = result == 0 || fail(error, -result, "read the attributes of", path);
+    if (ok && marks.has_record)
         apply_record(d, &marks.record, e);
+    ok = ok && note_device(d, fd, e, error);
+    close(fd);
     note_link(d, e, st);
-    return true;
+    return ok;
 }
 
 static bool add_symlink(Diff *d, int dirfd, const char *name, const char *path,
@@ -269,7 +314,7 @@ static bool add_symlink(Diff *d, int dirfd, const char *name, const char *path,
     set_stat(e, KILN_TYPE_SYMLINK, st);
     e->target = kiln_manifest_string(d->out, target);
     note_link(d, e, st);
-    keep_owner_below(d, e, hidden);
+    find_owner(d, dirfd, name, e, hidden);
     return true;
 }
 
@@ -285,14 +330,14 @@ static bool add_whiteout(Diff *d, int dirfd, const char *name, const char *path,
     return true;
 }
 
-static bool add_special(Diff *d, KilnType type, const char *path, const struct stat *st,
-                        bool hidden)
+static bool add_special(Diff *d, int dirfd, const char *name, KilnType type, const char *path,
+                        const struct stat *st, bool hidden)
 {
     KilnEntry *e = kiln_manifest_add(d->out, path);
     set_stat(e, type, st);
     note_link(d, e, st);
     if (type == KILN_TYPE_FIFO)
-        keep_owner_below(d, e, hidden);
+        find_owner(d, dirfd, name, e, hidden);
     return true;
 }
 
@@ -316,13 +361,13 @@ static bool add_entry(Diff *d, int dirfd, const char *name, const char *path, bo
     case S_IFLNK:
         return add_symlink(d, dirfd, name, path, &st, hidden, error);
     case S_IFIFO:
-        return add_special(d, KILN_TYPE_FIFO, path, &st, hidden);
+        return add_special(d, dirfd, name, KILN_TYPE_FIFO, path, &st, hidden);
     case S_IFBLK:
-        return add_special(d, KILN_TYPE_BLOCK, path, &st, hidden);
+        return add_special(d, dirfd, name, KILN_TYPE_BLOCK, path, &st, hidden);
     case S_IFCHR:
         if (st.st_rdev == makedev(0, 0))
             return add_whiteout(d, dirfd, name, path, &st, hidden, error);
-        return add_special(d, KILN_TYPE_CHAR, path, &st, hidden);
+        return add_special(d, dirfd, name, KILN_TYPE_CHAR, path, &st, hidden);
     default: /* a socket has no place in a tar; Docker leaves it out likewise */
         return unlinkat(dirfd, name, 0) == 0 || fail(error, errno, "remove", path);
     }
@@ -391,25 +436,29 @@ static bool run(Diff *d, GError **error)
             return false;
     }
     kiln_manifest_sort(d->out);
+    kiln_claims_settle(d->claims, d->out, d->below, d->owners);
     number_links(d);
     return true;
 }
 
 KilnManifest *kiln_diff_upper(int upperfd, const KilnView *below, const char *const *stubs,
-                              KilnOwners owners, GError **error)
+                              KilnOwners owners, const KilnDiffRecords *records, GError **error)
 {
     if (!remove_stubs(upperfd, stubs, error))
         return NULL;
     g_autoptr(KilnManifest) out = kiln_manifest_new();
     g_autoptr(GPtrArray) todo = g_ptr_array_new_with_free_func(dir_free);
     g_autoptr(GHashTable) links = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    g_autoptr(GArray) claims = g_array_new(FALSE, FALSE, sizeof(KilnClaim));
     g_autofree char *names = g_malloc(XATTR_LIST_MAX);
     g_autofree char *value = g_malloc(XATTR_SIZE_MAX);
     Diff d = {
         .upperfd = upperfd,
         .below = below,
         .owners = owners,
+        .records = records,
         .out = out,
+        .claims = claims,
         .todo = todo,
         .links = links,
         .names = names,

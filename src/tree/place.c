@@ -144,9 +144,13 @@ static bool set_xattrs(int fd, const KilnEntry *e, GError **error)
     return true;
 }
 
-static bool set_record(int fd, const KilnEntry *e, GError **error)
+/* owner: whether the disk does not have that. Of a device's, which is on disk, the record says 0:0. */
+static bool set_record(int fd, const KilnEntry *e, bool owner, GError **error)
 {
-    g_autofree char *text = kiln_stat_record_format(e);
+    KilnEntry record = *e;
+    if (!owner)
+        record.uid = record.gid = 0;
+    g_autofree char *text = kiln_stat_record_format(&record);
     if (fsetxattr(fd, KILN_STAT_XATTR, text, strlen(text), 0) == 0)
         return true;
     int code = errno;
@@ -192,7 +196,7 @@ static bool set_identity(KilnPlacer *p, int fd, const KilnEntry *e, bool existed
     if (!set_owner(p, fd, e, &record, error) || !set_xattrs(fd, e, error))
         return false;
     if (record || device)
-        return set_record(fd, e, error);
+        return set_record(fd, e, record, error);
     if (existed)
         (void)fremovexattr(fd, KILN_STAT_XATTR); /* mostly it has none */
     return true;

@@ -30,6 +30,7 @@ static KilnManifest *below_new(void)
     below_add(m, KILN_TYPE_DIR, "var");
     below_add(m, KILN_TYPE_FILE, "var/old");
     below_add(m, KILN_TYPE_FILE, "file");
+    below_add(m, KILN_TYPE_FILE, "unmapped")->uid = 2000000;
     KilnEntry *null = below_add(m, KILN_TYPE_CHAR, "dev/null");
     null->major = 1;
     null->minor = 3;
@@ -52,14 +53,27 @@ static void set_xattr(const Scratch *s, const char *path, const char *name, cons
     g_assert_cmpint(lsetxattr(full, name, value, strlen(value), 0), ==, 0);
 }
 
-static KilnManifest *diff(const Scratch *s, const char *const *stubs, KilnOwners owners)
+/* The times of what was copied up are those that it has in below_new(). */
+static void as_old(const Scratch *s, const char *path)
+{
+    const struct timespec times[2] = {0};
+    g_assert_cmpint(utimensat(s->fd, path, times, AT_SYMLINK_NOFOLLOW), ==, 0);
+}
+
+static KilnManifest *diff_recorded(const Scratch *s, const char *const *stubs, KilnOwners owners,
+                                   const KilnDiffRecords *records)
 {
     g_autoptr(KilnManifest) below = below_new();
     g_autoptr(KilnView) view = kiln_view_new(&below, 1);
     GError *error = NULL;
-    KilnManifest *m = kiln_diff_upper(s->fd, view, stubs, owners, &error);
+    KilnManifest *m = kiln_diff_upper(s->fd, view, stubs, owners, records, &error);
     g_assert_no_error(error);
     return m;
+}
+
+static KilnManifest *diff(const Scratch *s, const char *const *stubs, KilnOwners owners)
+{
+    return diff_recorded(s, stubs, owners, NULL);
 }
 
 static void assert_shape(const KilnManifest *m, const char *expected)
@@ -206,13 +220,17 @@ static void test_recorded(void)
     set_xattr(&s, "etc/old", KILN_STAT_XATTR, "f 644 33 4 0 0");
     scratch_write(&s, "disk", "");
     set_xattr(&s, "disk", KILN_STAT_XATTR, "b 660 0 6 8 1");
+    g_assert_cmpint(fchmodat(s.fd, "disk", 0640, 0), ==, 0);
     scratch_write(&s, "forged", ""); /* no device below, so the command has written that */
     set_xattr(&s, "forged", KILN_STAT_XATTR, "b 666 0 0 8 1");
     scratch_write(&s, "broken", "x");
     set_xattr(&s, "broken", KILN_STAT_XATTR, "f 644 33");
     g_assert_cmpint(symlinkat("old", s.fd, "etc/link"), ==, 0);
     g_assert_cmpint(symlinkat("elsewhere", s.fd, "etc/other"), ==, 0);
-    g_assert_cmpint(mknodat(s.fd, "etc/fifo", S_IFIFO | 0644, 0), ==, 0);
+    g_assert_cmpint(mknodat(s.fd, "etc/fifo", S_IFIFO | 0600, 0), ==, 0);
+    as_old(&s, "etc/link");
+    as_old(&s, "etc/other");
+    as_old(&s, "etc/fifo");
     g_autoptr(KilnManifest) m = diff(&s, NULL, KILN_OWNERS_RECORDED);
     assert_shape(m,
                  "d: f:broken b:disk d:etc p:etc/fifo l:etc/link f:etc/old l:etc/other f:forged ");
@@ -227,7 +245,7 @@ static void test_recorded(void)
     g_assert_cmpuint(e->mode, ==, 0755);
     e = kiln_manifest_lookup(m, "disk");
     g_assert_cmpuint(e->gid, ==, 6);
-    g_assert_cmpuint(e->mode, ==, 0660);
+    g_assert_cmpuint(e->mode, ==, 0640);
     g_assert_cmpuint(e->major, ==, 8);
     g_assert_cmpuint(e->minor, ==, 1);
     g_assert_cmpuint(kiln_manifest_lookup(m, "broken")->uid, ==, geteuid());
@@ -245,15 +263,118 @@ static void test_given_away(void)
         return;
     }
     Scratch s = scratch_open();
-    scratch_write(&s, "recorded", "");
-    set_xattr(&s, "recorded", KILN_STAT_XATTR, "f 644 2000000 4 0 0");
+    scratch_write(&s, "unmapped", "");
+    set_xattr(&s, "unmapped", KILN_STAT_XATTR, "f 644 2000000 101 0 0");
+    scratch_write(&s, "forged", "");
+    set_xattr(&s, "forged", KILN_STAT_XATTR, "f 644 7 7 0 0");
     scratch_write(&s, "chowned", "");
     set_xattr(&s, "chowned", KILN_STAT_XATTR, "f 644 2000000 4 0 0");
     g_assert_cmpint(fchownat(s.fd, "chowned", 8, 9, 0), ==, 0);
     g_autoptr(KilnManifest) m = diff(&s, NULL, KILN_OWNERS_REAL);
-    g_assert_cmpuint(kiln_manifest_lookup(m, "recorded")->uid, ==, 2000000);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "unmapped")->uid, ==, 2000000);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "forged")->uid, ==, 0);
     g_assert_cmpuint(kiln_manifest_lookup(m, "chowned")->uid, ==, 8);
     g_assert_cmpuint(kiln_manifest_lookup(m, "chowned")->gid, ==, 9);
+    scratch_close(&s);
+}
+
+/* Renames and hard links take device and owner along, and nothing else does. */
+static void test_moved(void)
+{
+    Scratch s = scratch_open();
+    scratch_mkdir(&s, "etc");
+    scratch_mkdir(&s, "dev");
+    whiteout(&s, "disk");
+    scratch_write(&s, "moved-disk", "");
+    set_xattr(&s, "moved-disk", KILN_STAT_XATTR, "b 660 0 0 8 1");
+    scratch_write(&s, "null-copy", ""); /* the device below is still there */
+    set_xattr(&s, "null-copy", KILN_STAT_XATTR, "c 660 0 0 1 3");
+    scratch_write(&s, "dev/zero-zero", "");
+    set_xattr(&s, "dev/zero-zero", KILN_STAT_XATTR, "c 660 0 0 0 0");
+    g_assert_cmpint(linkat(s.fd, "dev/zero-zero", s.fd, "linked", 0), ==, 0);
+    whiteout(&s, "etc/link");
+    whiteout(&s, "etc/fifo");
+    const char *links[] = {"moved-link", "new-link", "etc/other"};
+    for (gsize i = 0; i < G_N_ELEMENTS(links); i++)
+        g_assert_cmpint(symlinkat("old", s.fd, links[i]), ==, 0);
+    g_assert_cmpint(linkat(s.fd, "etc/other", s.fd, "other-name", 0), ==, 0);
+    g_assert_cmpint(mknodat(s.fd, "moved-fifo", S_IFIFO | 0600, 0), ==, 0);
+    as_old(&s, "moved-link");
+    as_old(&s, "etc/other");
+    as_old(&s, "moved-fifo");
+    g_autoptr(KilnManifest) m = diff(&s, NULL, KILN_OWNERS_RECORDED);
+    g_assert_cmpint(kiln_manifest_lookup(m, "moved-disk")->type, ==, KILN_TYPE_BLOCK);
+    g_assert_cmpint(kiln_manifest_lookup(m, "null-copy")->type, ==, KILN_TYPE_FILE);
+    g_assert_cmpint(kiln_manifest_lookup(m, "linked")->type, ==, KILN_TYPE_CHAR);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "moved-link")->uid, ==, 100);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "new-link")->uid, ==, geteuid());
+    g_assert_cmpuint(kiln_manifest_lookup(m, "other-name")->gid, ==, 101);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "moved-fifo")->gid, ==, 101);
+    scratch_close(&s);
+}
+
+/* A sandbox that has recorded something of one file. */
+typedef struct {
+    ino_t inode;
+    KilnEntry entry;
+} Recorded;
+
+static bool find_recorded(int fd, KilnEntry *record, void *data)
+{
+    const Recorded *r = data;
+    struct stat st;
+    g_assert_cmpint(fstat(fd, &st), ==, 0);
+    *record = r->entry;
+    return st.st_ino == r->inode;
+}
+
+static KilnManifest *diff_with(const Scratch *s, KilnOwners owners, const char *path, KilnEntry e)
+{
+    struct stat st;
+    g_assert_cmpint(fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW), ==, 0);
+    Recorded r = {st.st_ino, e};
+    const KilnDiffRecords records = {.find = find_recorded, .data = &r};
+    return diff_recorded(s, NULL, owners, &records);
+}
+
+static void test_recorded_device(void)
+{
+    Scratch s = scratch_open();
+    scratch_write(&s, "made", "");
+    scratch_write(&s, "plain", "");
+    g_assert_cmpint(linkat(s.fd, "made", s.fd, "same", 0), ==, 0);
+    g_assert_cmpint(fchmodat(s.fd, "made", 0620, 0), ==, 0);
+    const KilnEntry tty = {.type = KILN_TYPE_CHAR, .major = 4, .minor = 64};
+    g_autoptr(KilnManifest) m = diff_with(&s, KILN_OWNERS_REAL, "made", tty);
+    assert_shape(m, "d: c:made f:plain c:same ");
+    const KilnEntry *e = kiln_manifest_lookup(m, "made");
+    g_assert_cmpuint(e->mode, ==, 0620);
+    g_assert_cmpuint(e->uid, ==, geteuid());
+    g_assert_cmpuint(e->major, ==, 4);
+    g_assert_cmpuint(e->minor, ==, 64);
+    g_assert_cmpuint(e->link_group, ==, 1);
+    /* From now on the file itself says it, to those who believe that. */
+    const KilnDiffRecords believed = {.xattrs_are_true = true};
+    g_autoptr(KilnManifest) again = diff_recorded(&s, NULL, KILN_OWNERS_RECORDED, &believed);
+    assert_shape(again, "d: c:made f:plain c:same ");
+    g_autoptr(KilnManifest) unbelieved = diff(&s, NULL, KILN_OWNERS_RECORDED);
+    assert_shape(unbelieved, "d: f:made f:plain f:same ");
+    scratch_close(&s);
+}
+
+static void test_recorded_symlink(void)
+{
+    Scratch s = scratch_open();
+    scratch_mkdir(&s, "etc");
+    g_assert_cmpint(symlinkat("old", s.fd, "etc/link"), ==, 0); /* was 100:101 */
+    g_assert_cmpint(symlinkat("old", s.fd, "etc/other"), ==, 0);
+    as_old(&s, "etc/link");
+    as_old(&s, "etc/other");
+    const KilnEntry given = {.type = KILN_TYPE_SYMLINK, .uid = 0, .gid = 7};
+    g_autoptr(KilnManifest) m = diff_with(&s, KILN_OWNERS_RECORDED, "etc/link", given);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "etc/link")->uid, ==, 0);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "etc/link")->gid, ==, 7);
+    g_assert_cmpuint(kiln_manifest_lookup(m, "etc/other")->uid, ==, 100);
     scratch_close(&s);
 }
 
@@ -308,7 +429,7 @@ static void test_too_deep(void)
     close(fd);
     g_autoptr(KilnView) view = kiln_view_new(NULL, 0);
     GError *error = NULL;
-    g_assert_null(kiln_diff_upper(s.fd, view, NULL, KILN_OWNERS_REAL, &error));
+    g_assert_null(kiln_diff_upper(s.fd, view, NULL, KILN_OWNERS_REAL, NULL, &error));
     g_assert_error(error, KILN_DIFF_ERROR, ENAMETOOLONG);
     g_clear_error(&error);
     scratch_close(&s);
@@ -323,7 +444,7 @@ static void test_whiteout_names(void)
     GError *error = NULL;
     scratch_mkdir(&s, "etc");
     scratch_write(&s, "etc/.wh.old", "");
-    g_assert_null(kiln_diff_upper(s.fd, view, NULL, KILN_OWNERS_REAL, &error));
+    g_assert_null(kiln_diff_upper(s.fd, view, NULL, KILN_OWNERS_REAL, NULL, &error));
     g_assert_error(error, KILN_DIFF_ERROR, EINVAL);
     g_assert_nonnull(strstr(error->message, "etc/.wh.old"));
     g_error_free(error);
@@ -341,6 +462,9 @@ int main(int argc, char **argv)
     g_test_add_func("/diff/stubs", test_stubs);
     g_test_add_func("/diff/recorded", test_recorded);
     g_test_add_func("/diff/given-away", test_given_away);
+    g_test_add_func("/diff/moved", test_moved);
+    g_test_add_func("/diff/recorded-device", test_recorded_device);
+    g_test_add_func("/diff/recorded-symlink", test_recorded_symlink);
     g_test_add_func("/diff/agrees-with-placer", test_agrees_with_placer);
     g_test_add_func("/diff/too-deep", test_too_deep);
     g_test_add_func("/diff/whiteout-names", test_whiteout_names);
