@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* How often a lock that another one holds is tried for; as BuildKit does (solver/llbsolver/mounts). */
@@ -141,11 +142,28 @@ static bool lock_cache(KilnStepMounts *s, KilnCache *c, GError **error)
 
 /* --- Directories --------------------------------------------------------------------------------- */
 
-/* An owner that this user cannot give stays root, which is what the command runs as. */
-static void set_attributes(const KilnMount *m, int fd)
+/* For want of subordinate ids: as src/tree/place.c does it in layers, and the sandbox reads it. */
+static void record_owner(const KilnMount *m, int fd)
+{
+    KilnEntry e = {.type = KILN_TYPE_DIR};
+    char there[128];
+    ssize_t n = has_seed(m) ? fgetxattr(fd, KILN_STAT_XATTR, there, sizeof there) : -1;
+    if (n > 0)
+        (void)kiln_stat_record_parse(there, (size_t)n, &e);
+    e.uid = m->uid >= 0 ? (guint32)m->uid : e.uid;
+    e.gid = m->gid >= 0 ? (guint32)m->gid : e.gid;
+    g_autofree char *text = kiln_stat_record_format(&e);
+    (void)!fsetxattr(fd, KILN_STAT_XATTR, text, strlen(text), 0);
+}
+
+/* An owner that cannot be given stays root. */
+static void set_attributes(const KilnStepMounts *s, const KilnMount *m, int fd)
 {
     bool seeded = has_seed(m);
-    if (m->uid >= 0 || m->gid >= 0)
+    bool named = m->uid >= 0 || m->gid >= 0;
+    if (named && kiln_store_owners(s->engine->options->store) == KILN_OWNERS_RECORDED)
+        record_owner(m, fd);
+    else if (named)
         (void)!fchown(fd, m->uid >= 0 ? (uid_t)m->uid : seeded ? (uid_t)-1 : 0,
                       m->gid >= 0 ? (gid_t)m->gid : seeded ? (gid_t)-1 : 0);
     if (m->mode >= 0 || !seeded)
@@ -165,7 +183,7 @@ static bool make_directory(KilnStepMounts *s, const KilnCache *c, GError **error
                     "RUN --mount=type=cache: \"%s\" is no directory, which a cache begins with", m->source);
         return false;
     }
-    set_attributes(m, fd);
+    set_attributes(s, m, fd);
     return kiln_cache_commit(s->engine->options->store, s->work, name, c->name, error);
 }
 
