@@ -8,6 +8,7 @@
 #   node.tar      Debian with nodejs and npm
 #   nginx.tar     Debian with nginx, and nothing of node
 #   python.tar    Debian with python3, pip and venv; pip installs from /opt/wheels alone
+#   debs.tar      no root file system: .debs with system users and what they need beside debian.tar, and one of i386
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -78,10 +79,28 @@ make_python() {
     rm -rf "$wheels"
 }
 
+make_debs() { # from debian.tar, which must be there
+    local tree
+    tree=$(mktemp -d)
+    tar -C "$tree" -xf "$out/debian.tar"
+    cp /etc/resolv.conf "$tree/etc/resolv.conf"
+    chroot "$tree" sh -ec '
+        apt-get update -qq
+        apt-get install -y -qq --download-only --no-install-recommends nginx-light postgresql openssh-server dbus cron \
+            iputils-ping sudo adduser libcap2-bin
+        dpkg --add-architecture i386
+        apt-get update -qq || echo "going on with the lists that came"
+        cd /var/cache/apt/archives
+        apt-get download -qq busybox-static:i386' >/dev/null
+    tar -C "$tree/var/cache/apt/archives" --sort=name --mtime=@1700000000 --owner=0 --group=0 --numeric-owner \
+        --exclude=./partial --exclude=./lock -cf "$1" .
+    rm -rf "$tree"
+}
+
 exec 9>"$out/lock"
 flock 9 # another run may be making them
 
-for name in ${*:-busybox debian node nginx python}; do
+for name in ${*:-busybox debian node nginx python debs}; do
     [ -e "$out/$name.tar" ] && continue
     echo "fixture $name …"
     rm -f "$out/$name.tmp.tar"
