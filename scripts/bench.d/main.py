@@ -22,7 +22,7 @@ REPEATS = 5
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures kiln against its peers.")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="measured runs after the warm-up (3)")
-    parser.add_argument("--only", default="", metavar="W1,W3", help="these workloads: W1 W3 W5 W6 W8 pull")
+    parser.add_argument("--only", default="", metavar="W1,W3", help="these workloads: W1 W3 apt W5 W6 W8 pull")
     parser.add_argument("--peers", default=None, metavar="LIST",
                         help="of buildah, docker, buildah-rootless; \"none\" (default: buildah and docker, if installed)")
     parser.add_argument("--users", default="ranged", metavar="WHO",
@@ -80,7 +80,7 @@ class Bench:
             say(f"the load average is {self.load:.1f}: other work on this machine will show in the figures")
         say("preparing contexts and bases …")
         for workload in self.workloads:
-            make_context(self.host, workload)
+            make_context(self.host, workload, self.fixture)
             if workload.name == "pull":
                 self.registry = Registry()
                 directory = self.host.path("layout-pull")

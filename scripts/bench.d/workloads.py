@@ -5,6 +5,8 @@ import os
 import random
 from dataclasses import dataclass, field
 
+from host import quietly
+
 CHANGED = "dir100/file50"  # the file of W3 that changes
 
 
@@ -31,6 +33,7 @@ class Workload:
     bases: list = field(default_factory=list)
     dockerfile: str = ""
     fill: object = None  # fills the context: a function of its path
+    unpack: str = ""  # a fixture whose files are the context
     context: str = ""
 
 
@@ -52,6 +55,14 @@ def change_one_file(context):
         f.write(os.urandom(size))
 
 
+# What has system users, and what it needs beside the debian fixture; from files, so that no network is measured.
+PACKAGES = ("cron cron-daemon-common dbus dbus-bin dbus-daemon dbus-session-bus-common dbus-system-bus-common iproute2 "
+            "iputils-ping libapparmor1 libbpf1 libbsd0 libcap2-bin libdbus-1-3 libelf1 libexpat1 libmnl0 "
+            "libnginx-mod-http-echo libtirpc-common libtirpc3 libgssapi-krb5-2 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 "
+            "libxtables12 nginx nginx-common nginx-light sensible-utils").split()
+APT = ("FROM debian\nRUN --mount=type=bind,target=/debs DEBIAN_FRONTEND=noninteractive "
+       "apt-get install -y --no-install-recommends " + " ".join(f"/debs/{name}_*.deb" for name in PACKAGES) + "\n")
+
 COUNT = "RUN i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; echo $i > /count-"
 
 
@@ -64,6 +75,8 @@ def all_workloads():
                  dockerfile="FROM busybox\nWORKDIR /app\nCOPY . .\nRUN echo done > /done\n", phases=[
                      Phase("cold", cached=0), Phase("cached", cached=3, repeat=True),
                      Phase("one file changed", change=True, cached=1)]),
+        Workload("apt", "apt-get install of nginx, dbus, cron, ping", bases=["debian"], unpack="debs", dockerfile=APT,
+                 phases=[Phase("cold", cached=0)]),
         Workload("W5", "a layer of 220 MB", bases=["python"],
                  dockerfile="FROM python\nRUN cp -a /usr/lib /usr/lib2\n", phases=[
                      Phase("cold build", cached=0), Phase("export, gzip", "export")]),
@@ -78,12 +91,15 @@ def all_workloads():
     ]
 
 
-def make_context(host, workload):
-    """Writes the context, readable by all users."""
+def make_context(host, workload, fixture):
+    """Writes the context, readable by all users. fixture: the path of one by its name."""
     if not workload.dockerfile:
         return
     workload.context = host.directory("context-" + workload.name)
     with open(os.path.join(workload.context, "Dockerfile"), "w", encoding="utf-8") as f:
         f.write(workload.dockerfile)
+    if workload.unpack:
+        quietly(["tar", "-C", workload.context, "--no-same-owner", "-xf", fixture(workload.unpack)])
+        os.chmod(workload.context, 0o755)
     if workload.fill:
         workload.fill(workload.context)
