@@ -43,3 +43,26 @@ int caps_set(uid_t uid)
     cap_free(caps);
     return rc;
 }
+
+int caps_limit(uid_t uid)
+{
+    cap_t caps = cap_get_proc();
+    cap_flag_value_t held;
+    int rc = caps ? 0 : -errno;
+
+    /* EPERM: no CAP_SETPCAP. Then the sets below are as much as is left to be done. */
+    for (cap_value_t cap = 0; rc == 0 && cap_get_bound(cap) >= 0; cap++)
+        if (!is_default(cap) && cap_get_bound(cap) > 0 && cap_drop_bound(cap) < 0 && errno != EPERM)
+            rc = -errno;
+    for (cap_value_t cap = 0; rc == 0 && cap_get_flag(caps, cap, CAP_PERMITTED, &held) == 0; cap++) {
+        if (uid == 0 && is_default(cap))
+            continue;
+        if (cap_set_flag(caps, CAP_PERMITTED, 1, &cap, CAP_CLEAR) < 0 ||
+            cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_CLEAR) < 0)
+            rc = -errno;
+    }
+    if (rc == 0 && (cap_clear_flag(caps, CAP_INHERITABLE) < 0 || cap_set_proc(caps) < 0))
+        rc = -errno;
+    cap_free(caps);
+    return rc;
+}

@@ -14,6 +14,7 @@
 
 #include "launcher.h"
 #include "network.h"
+#include "mounts.h"
 #include "spec.h"
 #include "sys.h"
 #include "wire.h"
@@ -22,6 +23,7 @@ struct kilnrun {
     int control;
     int pidfd;
     pid_t pid; /* a child of ours, waited for once by kilnrun_stop() */
+    bool supervised; /* no pid namespace: it ends by itself, to end its steps first */
     pthread_mutex_t lock;   /* held while a step is sent, so that one step's fds are in flight */
     atomic_uint references; /* the owner's and each step's */
 };
@@ -51,7 +53,8 @@ int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out)
         free(k);
         return rc;
     }
-    pid = sys_clone(CLONE_NEWPID, &k->pidfd);
+    k->supervised = options->isolation != KILNRUN_NAMESPACES;
+    pid = sys_clone(k->supervised ? 0 : CLONE_NEWPID, &k->pidfd);
     if (pid == 0)
         launcher_run(sockets[1], options);
     rc = pid < 0 ? -errno : 0;
@@ -67,6 +70,11 @@ int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out)
     atomic_init(&k->references, 1);
     *out = k;
     return 0;
+}
+
+bool kilnrun_proc_is_covered(void)
+{
+    return mounts_proc_is_covered();
 }
 
 /* Until the launcher has ended, which it has only when all that it started is gone. */
@@ -92,7 +100,10 @@ void kilnrun_stop(struct kilnrun *k)
 {
     if (!k)
         return;
-    kill(k->pid, SIGKILL);
+    if (k->supervised)
+        shutdown(k->control, SHUT_RDWR);
+    else
+        kill(k->pid, SIGKILL);
     wait_for_launcher(k, 0);
     release(k);
 }

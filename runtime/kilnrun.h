@@ -28,16 +28,37 @@ enum kilnrun_overlay {
     KILNRUN_OVERLAY_MOUNT, /* mount(2), lower_names relative to lower_parent_fd (5.11) */
 };
 
+/* What stands between commands and the host. */
+enum kilnrun_isolation {
+    KILNRUN_NAMESPACES,
+    /* The same without a pid namespace, and with the builder's /proc: where parts of that are covered, as in
+     * containers, the kernel mounts no other (mount_namespaces(7), mnt_already_visible() in fs/namespace.c). */
+    KILNRUN_OUTER_PROC,
+    /* No namespaces and no mounts, for root who may make none: chroot(2), and capabilities cut. The root of a spec
+     * must be a directory; of its binds only those of KILNRUN_SECRET count, and their source_fd is the file in the
+     * rootfs, which is emptied when the command has ended; the files for /etc and no_network are not looked at. No
+     * security boundary. */
+    KILNRUN_CHROOT,
+    /* The same for who is not root, by proot(1), which makes the command believe that it is (ptrace). */
+    KILNRUN_PROOT,
+};
+
 struct kilnrun_options {
     bool single_id; /* the id map has one id: no setgroups, no devpts gid=5 */
     enum kilnrun_overlay overlay;
+    enum kilnrun_isolation isolation;
+    const char *proot; /* PROOT: the program's absolute path */
 };
 
 /* Forks the launcher, process 1 of a pid namespace that all commands lie in. It makes the nested
  * user namespace (the builder's own id map repeated) when first needed and holds it for every later
  * step. The launcher dies with the calling thread (PR_SET_PDEATHSIG), and the kernel ends all
  * commands with the launcher, whatever they did to detach themselves.
- * Needs CAP_SYS_ADMIN in the caller's user namespace (EPERM otherwise). */
+ * Needs CAP_SYS_ADMIN in the caller's user namespace (EPERM otherwise).
+ *
+ * With an isolation that has no pid namespace the launcher ends when the caller's end of its socket
+ * is closed, by whatever, and ends before that what descends from commands (reaper.h); CHROOT
+ * needs CAP_SYS_CHROOT alone, PROOT nothing. */
 int kilnrun_start(const struct kilnrun_options *options, struct kilnrun **out);
 /* Ends the launcher and all that it runs, and waits for it. Steps must still be waited for, before
  * or after; k is freed with the last of them. NULL is allowed. */
@@ -57,7 +78,9 @@ struct kilnrun_layers {
     int lower_parent_fd;
     const char *const *lower_names;
     int upper_fd, work_fd; /* on the same mount; for one step alone (the overlay is "volatile",
-                              which leaves work/incompat/volatile behind) */
+                              which leaves work/incompat/volatile behind). work_fd -1: no
+                              overlay, upper_fd alone is the tree, whoever put it together;
+                              no lowers and no stub then */
 };
 
 enum kilnrun_bind_kind {
@@ -229,8 +252,9 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
                        struct kilnrun_step **out);
 
 /* Sends a signal to the command, by way of process 1 of its pid namespace, which SIGKILL ends with
- * everything in it. Before the command was executed other signals do nothing. Thread-safe; no error
- * if the command has ended. */
+ * everything in it. Before the command was executed other signals do nothing. Without a pid namespace
+ * any signal ends the command and all that descends from it. Thread-safe; no error if the command has
+ * ended. */
 int kilnrun_step_kill(struct kilnrun_step *s, int signal);
 
 /* A reference for a thread that may want to kill the step while another waits for it. */
@@ -244,6 +268,10 @@ void kilnrun_step_unref(struct kilnrun_step *s);
 int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result);
 void kilnrun_result_clear(struct kilnrun_result *result);
 
+/* Whether a fresh /proc cannot be mounted although the builder may mount: OUTER_PROC is needed. Costs
+ * a look at the mounts where nothing covers /proc. */
+bool kilnrun_proc_is_covered(void);
+
 /* What this host allows, found by trying in a forked child (kiln doctor). 0 or a negative errno. */
 struct kilnrun_probe {
     int lowerdir_plus; /* fsconfig "lowerdir+" */
@@ -256,3 +284,6 @@ struct kilnrun_probe {
  * the builder, before its second thread. Returns 0, or a negative errno if nothing could be tried.
  */
 int kilnrun_probe(int dirfd, struct kilnrun_probe *out);
+/* Of it only `overlay`: 0, -ENOTSUP if what was mounted cannot hold whiteouts and opaque marks, or another negative
+ * errno. Called at any time, by any thread that may mount. */
+int kilnrun_probe_overlay(int dirfd);

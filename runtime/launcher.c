@@ -17,6 +17,7 @@
 #include "emulate.h"
 #include "network.h"
 #include "step.h"
+#include "reaper.h"
 #include "supervisor.h"
 #include "sys.h"
 #include "userns.h"
@@ -35,6 +36,7 @@ struct running { /* a step, or what keeps a network */
     int supervisor; /* pidfd of what emulates owners for it, or -1 */
     struct supervisor_setup emulation; /* of a supervisor that may be needed */
     uint64_t deadline;                 /* when it is killed, as now() counts; 0: never */
+    bool reaped; /* by a process of its own: reaper.h */
 };
 
 static const struct supervisor_setup no_emulation = {
@@ -64,13 +66,14 @@ static void keep_from_dumping(void)
 }
 
 /* Of the builder stay the control socket and an open 0, 1 and 2. */
-static void reset_process(int *control)
+static void reset_process(int *control, bool reaped)
 {
     struct sigaction sa = {.sa_handler = SIG_DFL};
     sigset_t none;
     int null, kept;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Without a pid namespace its steps must be ended by itself: it sees the end of the builder by its socket. */
+    prctl(reaped ? PR_SET_CHILD_SUBREAPER : PR_SET_PDEATHSIG, reaped ? 1 : SIGKILL);
     prctl(PR_SET_NAME, "kiln-launcher");
     keep_from_dumping();
     for (int n = 1; n < NSIG; n++)
@@ -141,6 +144,18 @@ static int make_room(struct launcher *l)
     return 0;
 }
 
+static bool is_contained(const struct launcher *l)
+{
+    return l->options.isolation <= KILNRUN_OUTER_PROC;
+}
+
+static uint64_t namespaces_of(const struct launcher *l)
+{
+    return l->options.isolation == KILNRUN_NAMESPACES   ? STEP_NAMESPACES
+           : l->options.isolation == KILNRUN_OUTER_PROC ? STEP_NAMESPACES & ~CLONE_NEWPID
+                                                        : 0;
+}
+
 /* What every process in the nested user namespace needs before it is forked. */
 static int get_ready(struct launcher *l, struct kilnrun_failure *failure)
 {
@@ -148,9 +163,9 @@ static int get_ready(struct launcher *l, struct kilnrun_failure *failure)
 
     if (rc < 0)
         return failure_set(failure, rc, "clone", "allocate");
-    if (l->user_ns < 0)
+    if (is_contained(l) && l->user_ns < 0)
         l->user_ns = userns_make(l->options.single_id, failure);
-    return l->user_ns < 0 ? l->user_ns : 0;
+    return is_contained(l) && l->user_ns < 0 ? l->user_ns : 0;
 }
 
 /* Forks the process of a step: its pid, and a pidfd. */
@@ -158,14 +173,15 @@ static pid_t fork_step(struct launcher *l, const struct step_setup *setup, int *
                        struct kilnrun_failure *failure)
 {
     int rc = get_ready(l, failure);
-    pid_t pid;
+    pid_t pid, launcher = getpid();
 
     if (rc < 0)
         return rc;
-    pid = sys_clone(STEP_NAMESPACES, pidfd);
+    pid = sys_clone(namespaces_of(l), pidfd);
     if (pid == 0) {
         struct step_setup child = *setup;
         child.user_ns = l->user_ns;
+        child.launcher = launcher;
         step_run(&child);
     }
     return pid < 0 ? failure_set(failure, -errno, "clone", "make the command's namespaces") : pid;
@@ -202,7 +218,7 @@ static int prepare_emulation(struct launcher *l, struct step_setup *step, struct
     struct supervisor_setup setup = {.builder = step->socket, .upper = -1};
     int sockets[2];
 
-    if (mode == KILNRUN_EMULATE_OFF)
+    if (mode == KILNRUN_EMULATE_OFF || !is_contained(l)) /* outside of namespaces others do that, or nobody */
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return failure_set(failure, -errno, "emulate", "socketpair");
@@ -246,6 +262,7 @@ static void start_step(struct launcher *l, size_t n_fds, const struct wire_step 
         .options = &l->options, .spec_fd = spec_fd, .socket = socket, .supervisor = -1};
     struct running running = {.socket = socket,
                               .pidfd = -1,
+                              .reaped = l->options.isolation != KILNRUN_NAMESPACES,
                               .supervisor = -1,
                               .emulation = no_emulation};
     struct kilnrun_failure failure = {0};
@@ -293,6 +310,30 @@ static void start_network(struct launcher *l, size_t size, int socket)
     close(socket);
 }
 
+/* A reaper ends all of its step at this signal. */
+static void kill_step(const struct running *step, int signal)
+{
+    if (step->pidfd >= 0)
+        kill(step->pid, step->reaped ? SIGTERM : signal);
+}
+
+/* The kernel ends all steps with process 1 of their pid namespace. Reapers are asked to, for they leave nothing
+ * behind; what has escaped from a killed one is a child by now. */
+__attribute__((noreturn)) static void end(struct launcher *l, int code)
+{
+    siginfo_t info;
+
+    for (size_t i = 0; l->options.isolation != KILNRUN_NAMESPACES && i < l->n; i++)
+        kill_step(&l->steps[i], SIGKILL);
+    for (size_t i = 0; l->options.isolation != KILNRUN_NAMESPACES && i < l->n; i++)
+        while (l->steps[i].pidfd >= 0 &&
+               waitid(P_PIDFD, (id_t)l->steps[i].pidfd, &info, WEXITED) < 0 && errno == EINTR)
+            ;
+    if (l->options.isolation != KILNRUN_NAMESPACES)
+        reaper_end_all();
+    _exit(code);
+}
+
 /* The end of the builder is the end of the launcher. */
 static void hear_builder(struct launcher *l)
 {
@@ -301,21 +342,15 @@ static void hear_builder(struct launcher *l)
     int fds[2];
 
     if (wire_receive(l->control, &l->message, &size, fds, &n) < 0)
-        _exit(0);
+        end(l, 0);
     if (l->message.type == WIRE_NETWORK && n == 1) {
         start_network(l, size, fds[0]);
         return;
     }
     if (l->message.type != WIRE_STEP || n != 2 || l->message.value < 0 || size != sizeof step)
-        _exit(1);
+        end(l, 1);
     memcpy(&step, l->message.body, sizeof step);
     start_step(l, (size_t)l->message.value, &step, fds[0], fds[1]);
-}
-
-static void kill_step(const struct running *step, int signal)
-{
-    if (step->pidfd >= 0)
-        kill(step->pid, signal);
 }
 
 /* A request of the step's owner; when that is gone, nobody wants the command. The socket is not
@@ -474,7 +509,7 @@ void launcher_run(int control, const struct kilnrun_options *options)
 {
     static struct launcher l; /* large; there is one a process */
 
-    reset_process(&control);
+    reset_process(&control, options->isolation != KILNRUN_NAMESPACES);
     l.control = control;
     l.options = *options;
     l.user_ns = -1;

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "sys.h"
 
@@ -117,6 +119,57 @@ int mounts_proc(struct mounts *m)
 {
     m->proc = new_mount("proc", NULL, 0, NO_EXTRAS);
     return attach_named(m, m->proc, "proc");
+}
+
+int mounts_outer_proc(struct mounts *m)
+{
+    int rc;
+
+    m->proc = copy_of(AT_FDCWD, "/proc", AT_RECURSIVE);
+    if (m->proc >= 0 && (rc = add_attributes(m->proc, NO_EXTRAS)) < 0)
+        return failure_set(m->failure, rc, "proc", "set the mount attributes of /proc");
+    return attach_named(m, m->proc, "proc");
+}
+
+/* Whether this mount may be why the kernel refuses a fresh /proc. What is made to be mounted on, and is empty, is
+ * not (proc_create_mount_point() and register_sysctl_mount_point() in the kernel). */
+static bool covers_proc(const char *place)
+{
+    static const char *const harmless[] = {"/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd"};
+
+    for (size_t i = 0; i < COUNT(harmless); i++)
+        if (strcmp(place, harmless[i]) == 0)
+            return false;
+    return strncmp(place, "/proc/", 6) == 0;
+}
+
+/* In a pid namespace of our own, for it takes power over that. */
+static bool is_refused(void)
+{
+    int pidfd = -1;
+    siginfo_t info = {0};
+    pid_t pid = sys_clone(CLONE_NEWPID, &pidfd);
+
+    if (pid == 0)
+        _exit(new_mount("proc", NULL, 0, NO_EXTRAS) < 0);
+    while (pid > 0 && waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+        ;
+    if (pidfd >= 0)
+        close(pidfd);
+    return pid < 0 || info.si_code != CLD_EXITED || info.si_status != 0;
+}
+
+bool mounts_proc_is_covered(void)
+{
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    bool covered = false;
+    char line[4096], place[4096];
+
+    while (!covered && mounts && fgets(line, sizeof line, mounts)) /* proc_pid_mountinfo(5): the fifth field */
+        covered = sscanf(line, "%*s %*s %*s %*s %4095s", place) == 1 && covers_proc(place);
+    if (mounts)
+        fclose(mounts);
+    return covered && is_refused();
 }
 
 /* /sys alone if the kernel lets us, which it does for real root. In a user namespace what lies

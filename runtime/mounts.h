@@ -23,6 +23,10 @@ int mounts_proc(struct mounts *m);
  * devices in class/net. writable: as far as the host's mount and the command's ids allow. */
 int mounts_sys(struct mounts *m, bool own_network, bool writable);
 /* A tmpfs with the usual device nodes of the host, pts, shm and mqueue. */
+/* /proc of the builder, with what covers parts of it. */
+int mounts_outer_proc(struct mounts *m);
+/* Whether something lies over parts of /proc and a fresh one is refused for that. */
+bool mounts_proc_is_covered(void);
 int mounts_dev(struct mounts *m);
 /* The masks of proc and sys; needs dev/null, so comes after mounts_dev(). */
 int mounts_masks(struct mounts *m);

@@ -99,11 +99,28 @@ static int configure(int fs, const struct kilnrun_layers *layers, enum kilnrun_o
     return 0;
 }
 
+/* No layers to put together: the directory as it is, with what is mounted on it. */
+static int directory_detached(int directory, struct kilnrun_failure *failure)
+{
+    struct mount_attr nodev = {.attr_set = MOUNT_ATTR_NODEV};
+    int mount = open_tree(directory, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+    if (mount < 0)
+        return failure_set(failure, -errno, "rootfs", "bind the directory");
+    if (mount_setattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &nodev, sizeof nodev) < 0) {
+        close(mount);
+        return failure_set(failure, -errno, "rootfs", "set the mount attributes");
+    }
+    return mount;
+}
+
 int overlay_detached(const struct kilnrun_layers *layers, enum kilnrun_overlay method,
                      struct kilnrun_failure *failure)
 {
     int fs, mount, rc;
 
+    if (layers->work_fd < 0)
+        return directory_detached(layers->upper_fd, failure);
     if (method == KILNRUN_OVERLAY_MOUNT)
         return -ENOSYS;
     fs = fsopen("overlay", FSOPEN_CLOEXEC);

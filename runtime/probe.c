@@ -135,6 +135,16 @@ static bool setgroups_denied(void)
     return strncmp(word, "deny", 4) == 0;
 }
 
+__attribute__((noreturn)) static void try_overlay(int dir, int result)
+{
+    struct kilnrun_probe p = {0};
+
+    probe_overlay(dir, &p);
+    if (write(result, &p, sizeof p) != (ssize_t)sizeof p)
+        _exit(1);
+    _exit(0);
+}
+
 __attribute__((noreturn)) static void try_all(int dir, int result)
 {
     struct kilnrun_probe p = {0};
@@ -153,7 +163,9 @@ __attribute__((noreturn)) static void try_all(int dir, int result)
     _exit(0);
 }
 
-int kilnrun_probe(int dirfd, struct kilnrun_probe *out)
+/* In a child, which makes system calls only. */
+static int try_in_child(int dirfd, uint64_t namespaces, void (*try)(int dir, int result),
+                        struct kilnrun_probe *out)
 {
     int ends[2], pidfd = -1, rc = make_scratch(dirfd);
     siginfo_t info;
@@ -166,9 +178,9 @@ int kilnrun_probe(int dirfd, struct kilnrun_probe *out)
         remove_tree(dirfd, SCRATCH);
         return rc;
     }
-    pid = sys_clone(CLONE_NEWPID, &pidfd);
+    pid = sys_clone(namespaces, &pidfd);
     if (pid == 0)
-        try_all(dirfd, ends[1]);
+        try(dirfd, ends[1]);
     rc = pid < 0 ? -errno : 0;
     close(ends[1]);
     if (rc == 0 && read(ends[0], out, sizeof *out) != (ssize_t)sizeof *out)
@@ -181,4 +193,17 @@ int kilnrun_probe(int dirfd, struct kilnrun_probe *out)
     }
     remove_tree(dirfd, SCRATCH);
     return rc;
+}
+
+int kilnrun_probe(int dirfd, struct kilnrun_probe *out)
+{
+    return try_in_child(dirfd, CLONE_NEWPID, try_all, out);
+}
+
+int kilnrun_probe_overlay(int dirfd)
+{
+    struct kilnrun_probe p = {0};
+    int rc = try_in_child(dirfd, 0, try_overlay, &p);
+
+    return rc < 0 ? rc : p.overlay;
 }

@@ -231,7 +231,9 @@ static bool layers_complete(const struct kilnrun_layers *l)
 {
     bool named = l->lower_names && l->lower_parent_fd >= 0;
 
-    return l->upper_fd >= 0 && l->work_fd >= 0 && (l->n_lowers == 0 || l->lower_fds || named) &&
+    if (l->work_fd < 0) /* a directory */
+        return l->upper_fd >= 0 && l->n_lowers == 0 && l->stub_fd < 0;
+    return l->upper_fd >= 0 && (l->n_lowers == 0 || l->lower_fds || named) &&
            (l->n_lowers > 0 || l->stub_fd >= 0);
 }
 

@@ -23,13 +23,16 @@
 
 #include "binds.h"
 #include "caps.h"
+#include "chroot.h"
 #include "close.h"
 #include "emulate.h"
 #include "init.h"
 #include "limits.h"
 #include "mounts.h"
 #include "overlay.h"
+#include "reaper.h"
 #include "seccomp.h"
+#include "supervisor.h"
 #include "sys.h"
 #include "tty.h"
 #include "wire.h"
@@ -65,13 +68,30 @@ static int read_spec(struct step *s)
     return rc < 0 ? failure_set(&s->failure, rc, "spec", "read the specification") : 0;
 }
 
+static enum kilnrun_isolation isolation(const struct step *s)
+{
+    return s->setup->options->isolation;
+}
+
+/* Here the process of the step stays as the reaper, and the command's goes on. */
+static int leave_reaper(struct step *s)
+{
+    int rc = isolation(s) == KILNRUN_NAMESPACES
+                 ? 0
+                 : reaper_fork(s->setup->launcher, isolation(s) == KILNRUN_PROOT, &s->spec);
+
+    return rc < 0 ? failure_set(&s->failure, rc, "clone", "make the command's process") : 0;
+}
+
 /* What a command may expect of its process: nothing of the builder's, nothing of ours. Signals are as they
  * should be: the launcher has reset them for itself. */
 static int reset_process(struct step *s)
 {
     umask(022);
-    /* session-keyring(7): the user's may hold keys that open his disks and his other hosts */
-    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+    /* session-keyring(7): the user's may hold keys that open his disks and his other hosts. A filter that refuses
+     * it refuses the command the use of keys, too. */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS &&
+        !(errno == EPERM && isolation(s) >= KILNRUN_CHROOT))
         return failure_set(&s->failure, -errno, "session", "make a session keyring");
     return 0;
 }
@@ -124,6 +144,12 @@ static int mount_root(struct step *s)
     s->mounts.root = s->overlay >= 0 ? overlay_attach(s->overlay, &s->failure)
                                      : overlay_by_mount(&s->spec.root, &s->failure);
     return s->mounts.root < 0 ? s->mounts.root : 0;
+}
+
+static int mount_proc(struct step *s)
+{
+    return isolation(s) == KILNRUN_OUTER_PROC ? mounts_outer_proc(&s->mounts)
+                                              : mounts_proc(&s->mounts);
 }
 
 static int mount_sys(struct step *s)
@@ -338,6 +364,21 @@ static int install_filter(struct step *s)
     return 0;
 }
 
+/* As far as they are there. */
+static int cut_capabilities(struct step *s)
+{
+    int rc = s->spec.insecure ? 0 : caps_limit(s->spec.uid);
+
+    return rc < 0 ? failure_set(&s->failure, rc, "capabilities", "capset") : 0;
+}
+
+static int set_user(struct step *s)
+{
+    if (setresuid(s->spec.uid, s->spec.uid, s->spec.uid) < 0)
+        return failure_set(&s->failure, -errno, "user", "user id %u", (unsigned)s->spec.uid);
+    return 0;
+}
+
 /* The bounding set while CAP_SETPCAP is there; then the user, which may drop all; then the rest. */
 static int drop_privileges(struct step *s)
 {
@@ -463,18 +504,18 @@ static int start_command(struct step *s)
 /* One line an operation. There is no parent-death signal to set: all steps lie in the pid namespace
  * of the launcher, so the kernel ends them with it, even if they changed credentials (which clears
  * such a signal) or took it off. */
-static void prepare_and_execute(struct step *s)
+static void prepare_in_namespaces(struct step *s)
 {
     int rc;
 
-    if ((rc = read_spec(s)) < 0 || (rc = reset_process(s)) < 0 ||
+    if ((rc = reset_process(s)) < 0 ||
         /* with the builder's mounts */
         (rc = take_sources(s)) < 0 || (rc = join_cgroups(s)) < 0 || (rc = leave_mount_namespace(s)) < 0 ||
         (rc = enter_network(s)) < 0 || /* network namespace, but for the host's */
         /* with mounts of our own, and the power to make more */
         (rc = binds_make(&s->binds)) < 0 ||    /* what RUN --mount shows */
         (rc = mount_root(s)) < 0 ||            /* overlay */
-        (rc = mounts_proc(&s->mounts)) < 0 ||  /* /proc */
+        (rc = mount_proc(s)) < 0 ||            /* /proc */
         (rc = mount_sys(s)) < 0 ||             /* /sys */
         (rc = mounts_dev(&s->mounts)) < 0 ||   /* /dev */
         (rc = mount_masks(s)) < 0 ||           /* parts of /proc and /sys */
@@ -489,6 +530,46 @@ static void prepare_and_execute(struct step *s)
         (rc = enter_cwd(s)) < 0)
         return;
     start_command(s); /* become_command() goes on */
+}
+
+/* Without a filter of our own: it would need no_new_privs, which breaks set-id programs. The reaper is the
+ * command's init. */
+static void prepare_in_chroot(struct step *s)
+{
+    int rc;
+
+    if ((rc = reset_process(s)) < 0 || (rc = join_cgroups(s)) < 0 || (rc = enter_session(s)) < 0 ||
+        (rc = set_stdio(s)) < 0 || (rc = take_terminal(s)) < 0 || (rc = apply_limits(s)) < 0 ||
+        (rc = chroot_enter(s->spec.root.upper_fd, &s->failure)) < 0 || (rc = close_files(s)) < 0 ||
+        (rc = enter_cwd(s)) < 0 || (rc = set_groups(s)) < 0 || (rc = set_user(s)) < 0 ||
+        (rc = cut_capabilities(s)) < 0)
+        return;
+    execute(s);
+}
+
+static void prepare_for_proot(struct step *s)
+{
+    int rc;
+
+    if ((rc = reset_process(s)) < 0 || (rc = join_cgroups(s)) < 0 || (rc = enter_session(s)) < 0 ||
+        (rc = set_stdio(s)) < 0 || (rc = take_terminal(s)) < 0 || (rc = apply_limits(s)) < 0 ||
+        (rc = chroot_use_proot(s->setup->options->proot, &s->spec, &s->failure)) < 0 ||
+        (rc = close_files(s)) < 0 || (rc = enter_cwd(s)) < 0)
+        return;
+    execute(s);
+}
+
+static void prepare_and_execute(struct step *s)
+{
+    static void (*const prepare[])(struct step *) = {
+        [KILNRUN_NAMESPACES] = prepare_in_namespaces,
+        [KILNRUN_OUTER_PROC] = prepare_in_namespaces,
+        [KILNRUN_CHROOT] = prepare_in_chroot,
+        [KILNRUN_PROOT] = prepare_for_proot,
+    };
+
+    if (read_spec(s) == 0 && leave_reaper(s) == 0)
+        prepare[isolation(s)](s);
 }
 
 void step_run(const struct step_setup *setup)

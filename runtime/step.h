@@ -10,6 +10,7 @@ struct step_setup {
     int socket;  /* where to say what happens (wire.h) */
     int user_ns; /* the nested user namespace */
     int supervisor; /* socket to it, or -1 */
+    pid_t launcher;
 };
 
 /* Runs in process 1 of the step's own pid, ipc, uts and cgroup namespaces. Reports a failure on the

@@ -1,6 +1,8 @@
 /* RUN --mount=type=bind: a part of the context, of a named context, or of the merged layers of a stage or
  * image. Also what a new cache begins with. */
 #include "build/mounts-private.h"
+#include "build/isolation.h"
+#include "build/step-root.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,10 +139,10 @@ bool kiln_bind_mount_copy(KilnStepMounts *s, const KilnMount *m, int into, bool 
 /* --- The mounts ---------------------------------------------------------------------------------- */
 
 /* Whether the command gets a copy: of the context as .dockerignore has it, for a bind would show everything;
- * of one that may be written to; and of one with sockets and FIFOs, that lead to processes of the host. */
+ * of one that may be written to, or that is moved into its place (cover.c); and of one with sockets and FIFOs, that lead to processes of the host. */
 static bool needs_copy(KilnStepMounts *s, const KilnMount *m, bool *copy, GError **error)
 {
-    *copy = is_filtered(s->engine, m) || !m->readonly;
+    *copy = is_filtered(s->engine, m) || !m->readonly || kiln_isolation_is_bare(s->engine);
     if (*copy)
         return true;
     g_autoptr(KilnSource) tree = kiln_origin_source(s->engine, &m->from, error);
@@ -248,6 +250,16 @@ static bool add_empty(KilnStepMounts *s, const KilnMount *m, GError **error)
     return true;
 }
 
+/* Where there are no overlays. */
+static bool add_copy(KilnStepMounts *s, const KilnMount *m, GError **error)
+{
+    struct kilnrun_bind bind = {
+        .target = m->target, .readonly = m->readonly, .source_fd = open_copy(s, m, error)};
+    if (bind.source_fd >= 0)
+        g_array_append_val(s->binds, bind);
+    return bind.source_fd >= 0;
+}
+
 bool kiln_bind_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error)
 {
     if (on_host(m))
@@ -259,5 +271,8 @@ bool kiln_bind_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error)
         return false;
     if (*path && !kiln_view_lookup(view, path, NULL))
         return not_found(s->engine, m, error);
-    return state && state->chain->len ? add_overlay(s, m, state, error) : add_empty(s, m, error);
+    if (!state || !state->chain->len)
+        return add_empty(s, m, error);
+    return kiln_engine_snapshotter(s->engine) == KILN_SNAPSHOTTER_OVERLAY ? add_overlay(s, m, state, error)
+                                                                          : add_copy(s, m, error);
 }

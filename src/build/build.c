@@ -410,6 +410,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
         kiln_shell_run(&e);
     g_clear_pointer(&e.shell, kiln_shell_free);
     close_index(&e);
+    g_clear_pointer(&e.rootfses, g_ptr_array_unref);
     g_thread_pool_free(e.digesters, !ok, TRUE);
     g_thread_pool_free(e.sweepers, FALSE, TRUE);
     if (ok)

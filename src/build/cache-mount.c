@@ -1,4 +1,5 @@
 /* RUN --mount=type=cache: a directory of the store that outlives builds. */
+#include "build/isolation.h"
 #include "build/mounts-private.h"
 
 #include <errno.h>
@@ -84,6 +85,8 @@ static void collect(KilnStepMounts *s)
             g_ptr_array_add(s->caches, c);
         }
         c->sharing = MAX(c->sharing, m->sharing); /* the strictest */
+        if (c->sharing == KILN_SHARING_SHARED && kiln_isolation_is_bare(s->engine))
+            c->sharing = KILN_SHARING_LOCKED; /* it is moved to where it is used: cover.c */
     }
     g_ptr_array_sort(s->caches, by_id);
 }

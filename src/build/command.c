@@ -2,6 +2,7 @@
 
 #include "build/emulate.h"
 #include "build/etc.h"
+#include "build/isolation.h"
 #include "build/layer-writer.h"
 #include "host/file-system.h"
 #include "host/refusal.h"
@@ -15,9 +16,8 @@
 
 void kiln_command_clear(KilnCommand *c)
 {
-    g_clear_pointer(&c->lower_fds, g_array_unref);
-    g_clear_pointer(&c->lower_names, g_ptr_array_unref);
     g_clear_pointer(&c->env, g_ptr_array_unref);
+    g_clear_pointer(&c->root, kiln_step_root_free);
     g_clear_pointer(&c->mounts, kiln_step_mounts_free);
     g_clear_pointer(&c->limits, kiln_step_limits_free);
     kiln_network_give(&c->network);
@@ -26,38 +26,13 @@ void kiln_command_clear(KilnCommand *c)
         close(c->spec.below_fd);
 }
 
-static bool add_lowers(KilnEngine *e, const KilnStep *step, KilnCommand *c, GError **error)
-{
-    KilnStore *store = e->options->store;
-    const KilnState *below = kiln_step_state(step->parent);
-    g_autoptr(GArray) lowers = kiln_state_lowers(e, below, error);
-    if (!lowers)
-        return false;
-    c->lower_fds = g_array_new(FALSE, FALSE, sizeof(int));
-    c->lower_names = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = lowers->len; i-- > 0;) { /* the top one first */
-        gint64 layer = g_array_index(lowers, gint64, i);
-        int fd = kiln_layer_fd(store, layer, error);
-        if (fd < 0)
-            return false;
-        g_array_append_val(c->lower_fds, fd);
-        g_ptr_array_add(c->lower_names, g_strdup_printf("%" G_GINT64_FORMAT, layer));
-    }
-    g_ptr_array_add(c->lower_names, g_strdup("../stub"));
-    c->spec.root.lower_fds = (const int *)(void *)c->lower_fds->data;
-    c->spec.root.n_lowers = lowers->len;
-    c->spec.root.stub_fd = kiln_store_stub_fd(store);
-    c->spec.root.lower_parent_fd = kiln_store_layers_fd(store);
-    c->spec.root.lower_names = (const char *const *)c->lower_names->pdata;
-    return true;
-}
-
 static bool add_emulation(KilnEngine *e, const KilnStep *step, const KilnView *below, KilnCommand *c,
                           GError **error)
 {
     c->spec.emulate = kiln_emulation(e);
     c->spec.below_fd = -1;
-    bool emulated = c->spec.emulate >= KILNRUN_EMULATE_OWNERS;
+    bool emulated = c->spec.emulate >= KILNRUN_EMULATE_OWNERS ||
+                    e->options->run_settings.isolation == KILNRUN_PROOT; /* by that, without records */
     if (c->user.uid != 0 && !emulated && kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED) {
         g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_UNSUPPORTED,
                     "a RUN as user \"%s\" needs subordinate ids, of which you have none, or emulation: leave "
@@ -65,7 +40,7 @@ static bool add_emulation(KilnEngine *e, const KilnStep *step, const KilnView *b
                     step->user);
         return false;
     }
-    return !emulated || kiln_emulation_below(e, step->parent, below, &c->spec.below_fd, error);
+    return c->spec.emulate < KILNRUN_EMULATE_OWNERS || kiln_emulation_below(e, step->parent, below, &c->spec.below_fd, error);
 }
 
 /* A variable takes the place of one of the same name. */
@@ -135,7 +110,10 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
                        KilnCommand *c, GError **error)
 {
     *c = (KilnCommand){0};
-    if (!make_workdir(e, step, below, upperfd, error))
+    if (!kiln_isolation_allows(e, step, error))
+        return false;
+    c->root = kiln_step_root_new(e, step, work, upperfd, error);
+    if (!c->root || !make_workdir(e, step, below, kiln_step_root_fd(c->root), error))
         return false;
     const KilnEtc *etc = kiln_etc_files(e, error);
     if (!etc)
@@ -143,16 +121,11 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     if (!kiln_user_lookup(e, step->parent, below, step->user, false, &c->user, error) ||
         !add_emulation(e, step, below, c, error))
         return false;
-    int workfd = kiln_work_mkdir(work, "work", error);
-    if (workfd < 0 || !add_lowers(e, step, c, error))
-        return false;
     c->mounts = kiln_step_mounts_new(e, step, work, error);
     c->limits = c->mounts ? kiln_step_limits_new(e, &c->spec.limits, error) : NULL;
-    if (!c->limits)
+    if (!c->limits || !kiln_step_root_mount(c->root, &c->spec.root, error))
         return false;
     add_env(step, c);
-    c->spec.root.upper_fd = upperfd;
-    c->spec.root.work_fd = workfd;
     c->spec.argv = (const char *const *)step->argv;
     c->spec.cwd = step->workdir;
     c->spec.uid = c->user.uid;
@@ -171,7 +144,8 @@ bool kiln_command_fill(KilnEngine *e, KilnStep *step, const KilnView *below, Kil
     c->spec.hosts_fd = etc->hosts;
     c->spec.hostname_fd = etc->hostname;
     c->spec.binds = kiln_step_mounts_binds(c->mounts, &c->spec.n_binds);
-    return connect_network(e, step, etc, c, error);
+    return kiln_isolation_is_bare(e) ? kiln_step_root_cover(c->root, below, etc, c->mounts, &c->spec, error)
+                                     : connect_network(e, step, etc, c, error);
 }
 
 void kiln_command_set_terminal(KilnCommand *c, int socket, const char *term)

@@ -5,13 +5,13 @@
 #include "build/mounts.h"
 #include "build/network.h"
 #include "build/step-limits.h"
+#include "build/step-root.h"
 #include "build/user.h"
 
 /* The spec, and everything that it points to. */
 typedef struct {
     struct kilnrun_spec spec;
-    GArray *lower_fds; /* int, borrowed from the store */
-    GPtrArray *lower_names;
+    KilnStepRoot *root;
     GPtrArray *env;
     KilnUser user;
     KilnStepMounts *mounts;

@@ -1,5 +1,7 @@
 #include "build/emulate.h"
 
+#include "build/isolation.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +13,8 @@ enum kilnrun_emulate kiln_emulation(const KilnEngine *e)
                                                  [KILN_EMULATE_OFF] = KILNRUN_EMULATE_OFF,
                                                  [KILN_EMULATE_OWNERS] = KILNRUN_EMULATE_OWNERS,
                                                  [KILN_EMULATE_FULL] = KILNRUN_EMULATE_FULL};
+    if (kiln_isolation_is_bare(e))
+        return KILNRUN_EMULATE_OFF;
     enum kilnrun_emulate mode = modes[e->options->run_settings.emulate];
     const KilnStore *store = e->options->store; /* kiln plan may have none */
     bool real = !store || kiln_store_owners(store) == KILN_OWNERS_REAL;

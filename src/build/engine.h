@@ -2,6 +2,7 @@
 #pragma once
 
 #include "build/build.h"
+#include "build/snapshotter.h"
 #include "tree/digest.h"
 #include "tree/source.h"
 
@@ -24,6 +25,9 @@ typedef struct {
     KilnEtc *etc; /* made for the first RUN */
     KilnBuildLimits *limits; /* likewise, if RUNs are limited */
     KilnNetworks *networks;  /* likewise */
+    KilnSnapshotter snapshotter; /* AUTO until the first RUN: step-root.h */
+    GPtrArray *rootfses;         /* KilnRootfsCopy that no step has: rootfs-copy.c; NULL: none */
+    bool isolation_warned;       /* isolation.c */
     KilnStatIndex *index; /* of the context */
     char *index_name;
 

@@ -1,6 +1,7 @@
 #include "build/network.h"
 
 #include "build/etc.h"
+#include "build/isolation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,6 +135,8 @@ void kiln_networks_expect(KilnEngine *e, const KilnStep *step)
 {
     GPtrArray *steps = e->options->plan->steps;
     bool wanted = false;
+    if (kiln_isolation_is_bare(e))
+        return;
     for (guint i = step->index; i < steps->len && !wanted; i++) {
         const KilnStep *s = steps->pdata[i];
         wanted = s->kind == KILN_STEP_RUN && s->network == KILN_NETWORK_DEFAULT && stands_on(s, step);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "limits/limits.h"
+#include "build/snapshotter.h"
+#include "runtime/kilnrun.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -40,4 +42,8 @@ typedef struct {
     char **dns, **dns_search, **dns_options; /* in place of what the host's resolv.conf says */
 
     GArray *volumes; /* KilnVolume: the user's own files; NULL: none */
+
+    KilnSnapshotter snapshotter;
+    enum kilnrun_isolation isolation; /* that of the build's launcher */
+    char *isolation_reason;           /* why it is not NAMESPACES; NULL: it was asked for */
 } KilnRunSettings;

@@ -1,5 +1,6 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
+#include "build/isolation.h"
 #include "build/command.h"
 #include "build/emulate.h"
 #include "build/shell.h"
@@ -54,7 +55,7 @@ static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prep
 static const char *hint_for(KilnEngine *e, const struct kilnrun_result *result)
 {
     if (kiln_store_owners(e->options->store) == KILN_OWNERS_RECORDED && result->started &&
-        kiln_emulation(e) == KILNRUN_EMULATE_OFF)
+        kiln_emulation(e) == KILNRUN_EMULATE_OFF && !kiln_isolation_is_bare(e))
         return "\nhint: with --emulate=off, and without subordinate ids, chown and switching users fail in RUN "
                "with \"Operation not permitted\" or \"Invalid argument\"";
     return "";
@@ -113,16 +114,17 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
                kiln_command_run(e, &command, task, &result, error);
     bool ok = ran && check_result(e, step, command.limits, &result, error);
     bool asked = kiln_cancel_check(e->options->cancel, &canceled);
+    if (ok && !asked) {
+        g_autoptr(KilnRecorded) recorded = kiln_recorded_new(kiln_emulation(e), &result);
+        manifest = kiln_step_root_diff(command.root, below, (const char *const *)result.stubs,
+                                       kiln_recorded_records(recorded), error);
+    }
     if (ok || asked || !ran || !is_failure(&result) ||
         !kiln_shell_keep(e, step, work, &command, &result))
         kiln_command_clear(&command);
     if (asked) { /* whatever else went wrong then */
         g_clear_error(error);
         g_propagate_error(error, g_steal_pointer(&canceled));
-    } else if (ok) {
-        g_autoptr(KilnRecorded) recorded = kiln_recorded_new(kiln_emulation(e), &result);
-        manifest = kiln_diff_upper(upperfd, below, (const char *const *)result.stubs,
-                                   kiln_store_owners(e->options->store), kiln_recorded_records(recorded), error);
     }
     kilnrun_result_clear(&result);
     if (!manifest)

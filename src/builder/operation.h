@@ -6,6 +6,7 @@
 #include "builder/secret.h"
 #include "image/config.h"
 #include "report/emit.h"
+#include "runtime/kilnrun.h"
 #include "store/store.h"
 
 #include <json-c/json.h>
@@ -21,6 +22,7 @@ typedef struct {
     KilnCancel *cancel;
     KilnRemote *remote;
     KilnSecrets *secrets;
+    enum kilnrun_isolation isolation; /* of `run` */
     struct kilnrun *run; /* NULL if the operation runs nothing */
     int console;         /* where a command's terminal is handed to the front (kilnrun.h, terminal_fd), or -1;
                             for "run" without a terminal 0, 1 and 2 are the command's streams */

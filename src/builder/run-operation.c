@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define CONSOLE_FD 4 /* as src/front/spawn.c has it */
@@ -60,6 +61,19 @@ static bool is_single_id(void)
            sscanf(map, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &inside, &outside,
                   &count) == 3 &&
            count == 1 && !strchr(g_strchomp(map), '\n');
+}
+
+/* As the front started this process, and as far as the kernel lets it mount. */
+static enum kilnrun_isolation find_isolation(const Entry *entry, json_object *request)
+{
+    const char *name = kiln_request_text(request, "isolation");
+    bool chroot = g_strcmp0(name, "chroot") == 0, proot = g_strcmp0(name, "proot") == 0;
+    if (chroot || proot) {
+        /* Commands could otherwise read its memory, and the launcher's: ptrace(2). */
+        prctl(PR_SET_DUMPABLE, 0);
+        return chroot ? KILNRUN_CHROOT : KILNRUN_PROOT;
+    }
+    return entry->sandbox && kilnrun_proc_is_covered() ? KILNRUN_OUTER_PROC : KILNRUN_NAMESPACES;
 }
 
 /* Design, exit codes: 1 the build failed, 2 usage, 3 a host that cannot run it. */
@@ -147,8 +161,11 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
         .request = request, .emitter = emitter, .umask = user_umask, .only_reads = entry->reads, .console = -1};
     if (kiln_request_flag(request, "console") && fcntl(CONSOLE_FD, F_SETFD, FD_CLOEXEC) == 0)
         op.console = CONSOLE_FD;
+    op.isolation = find_isolation(entry, request);
     if (entry->sandbox) { /* before the first thread */
-        struct kilnrun_options options = {.single_id = is_single_id()};
+        struct kilnrun_options options = {.single_id = is_single_id(),
+                                          .isolation = op.isolation,
+                                          .proot = kiln_request_text(request, "proot")};
         int r = kilnrun_start(&options, &op.run);
         if (r < 0) {
             g_autofree char *text = g_strdup_printf("starting the sandbox's launcher: %s", g_strerror(-r));

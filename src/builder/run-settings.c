@@ -71,6 +71,19 @@ static bool read_emulate(json_object *request, KilnEmulate *out, GError **error)
 
 bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **error)
 {
+    const char *snapshotter = kiln_request_text(op->request, "snapshotter");
+    if (!kiln_snapshotter_parse(snapshotter, &out->snapshotter)) {
+        g_set_error(error, KILN_OPERATION_ERROR, 2, "unknown snapshotter \"%s\"", snapshotter);
+        return false;
+    }
+    /* What was asked for by name is not replaced by another. */
+    g_autofree char *problem = kiln_snapshotter_try(out->snapshotter, op->store);
+    if (problem) {
+        g_set_error(error, KILN_OPERATION_ERROR, 3, "--snapshotter %s: %s", snapshotter, problem);
+        return false;
+    }
+    out->isolation = op->isolation;
+    out->isolation_reason = g_strdup(kiln_request_text(op->request, "isolation_reason"));
     out->secret = kiln_secrets_get;
     out->secret_data = op->secrets;
     out->agents = read_agents(op->request);
@@ -82,6 +95,7 @@ bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **er
 void kiln_run_settings_clear(KilnRunSettings *s)
 {
     g_clear_pointer(&s->volumes, g_array_unref);
+    g_clear_pointer(&s->isolation_reason, g_free);
     g_clear_pointer(&s->agents, g_hash_table_unref);
     g_clear_pointer(&s->filter, g_bytes_unref);
     kiln_limits_clear(&s->limits);

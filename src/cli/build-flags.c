@@ -39,7 +39,8 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     char *strings[] = {f->file,    f->target,        f->pull,     f->output,  f->jobs,
                        f->iidfile, f->metadata_file, f->progress, f->platform,
                        f->call,    f->network,       f->format,   f->hostname,
-                       f->on_error, f->emulate};
+                       f->on_error, f->emulate,      f->snapshotter,
+                       f->isolation};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -53,7 +54,6 @@ static const KilnFlag docker_flags[] = {
     {0, "compress", KILN_FLAG_IGNORED_SWITCH},
     {0, "disable-content-trust", KILN_FLAG_IGNORED_SWITCH},
     {0, "builder", KILN_FLAG_IGNORED},
-    {0, "isolation", KILN_FLAG_ONLY, NULL, "default"},
     {0, "provenance", KILN_FLAG_ONLY, NULL, "false|0"},
     {0, "sbom", KILN_FLAG_ONLY, NULL, "false|0"},
     {0, "annotation", KILN_FLAG_UNSUPPORTED},
@@ -106,6 +106,10 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {'D', "debug", KILN_FLAG_SWITCH, &f->debug, NULL, "The same as --on-error=shell"},
         {0, "emulate", KILN_FLAG_STRING, &f->emulate, "off|owners|full",
          "What RUNs are made to believe of owners and devices"},
+        {0, "isolation", KILN_FLAG_STRING, &f->isolation, "auto|userns|chroot|proot",
+         "What stands between RUN and this host"},
+        {0, "snapshotter", KILN_FLAG_STRING, &f->snapshotter, "auto|overlay|fuse-overlayfs|copy",
+         "How the rootfs of RUN is made"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},

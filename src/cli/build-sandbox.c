@@ -3,6 +3,7 @@
 #include "cli/build.h"
 
 #include "cli/output.h"
+#include "front/isolation.h"
 #include "remote/git-reference.h"
 
 #include <errno.h>
@@ -154,6 +155,30 @@ static bool add_emulate(KilnRequest *r, const char *emulate, GError **error)
     return true;
 }
 
+static bool add_snapshotter(KilnRequest *r, const char *flag, GError **error)
+{
+    static const char *const known[] = {"auto", "overlay", "fuse-overlayfs", "copy", NULL};
+    const char *snapshotter = kiln_setting_choose(flag, "KILN_SNAPSHOTTER", NULL);
+    if (snapshotter && !g_strv_contains(known, snapshotter)) {
+        return kiln_usage_error(
+            error, "%s%s: unknown snapshotter (auto, overlay, fuse-overlayfs, copy)",
+            flag && *flag ? "--snapshotter " : "KILN_SNAPSHOTTER=", snapshotter);
+    }
+    kiln_request_set(r, "snapshotter", snapshotter);
+    return true;
+}
+
+static bool add_isolation(KilnRequest *r, const char *flag, GError **error)
+{
+    KilnIsolation isolation;
+    if (!kiln_isolation_parse(flag, &isolation)) {
+        return kiln_usage_error(error,
+                                "--isolation %s: unknown isolation (" KILN_ISOLATION_NAMES ")", flag);
+    }
+    kiln_request_set(r, "isolation", flag);
+    return true;
+}
+
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error)
 {
     for (guint i = 0; i < f->secrets->len; i++) {
@@ -173,5 +198,6 @@ bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **er
     }
     return kiln_build_add_security(r, f->security_opts, error) &&
            kiln_build_add_network(r, f, error) && kiln_limit_flags_add(r, &f->limits, error) &&
+           add_isolation(r, f->isolation, error) && add_snapshotter(r, f->snapshotter, error) &&
            add_on_error(r, f, error) && (!f->emulate || add_emulate(r, f->emulate, error));
 }

@@ -8,7 +8,7 @@
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
-        *call, *network, *hostname, *on_error, *emulate;
+        *call, *network, *hostname, *on_error, *emulate, *snapshotter, *isolation;
     char *format; /* of `kiln check` */
     GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *security_opts;
     KilnLimitFlags limits;

@@ -53,8 +53,6 @@ static const struct {
     KilnCheckStatus status; /* if it cannot be done */
     const char *good, *bad, *remedy;
 } tried[] = {
-    {"overlay", "overlay", KILN_CHECK_FAIL, "overlay can be mounted in the store's file system",
-     "overlay cannot be mounted in the store's file system", NULL},
     {"lowerdir_plus", "lowerdir+", KILN_CHECK_OK, "layers are mounted one by one (Linux 6.8)",
      "not in this kernel (Linux 6.8 has it); the older way is used", NULL},
     {"fresh_proc", "fresh /proc", KILN_CHECK_WARN, "each RUN gets a /proc of its own",
@@ -113,6 +111,31 @@ static void add_tried(GPtrArray *checks, json_object *probe)
     }
 }
 
+/* "copy (overlay: …; fuse-overlayfs: …)" */
+static void add_snapshotter(GPtrArray *checks, json_object *probe)
+{
+    const char *name = kiln_result_string(probe, "snapshotter");
+    json_object *refused = NULL;
+    if (!name) {
+        return;
+    }
+    g_autoptr(GString) text = g_string_new(name);
+    bool first = true;
+    if (json_object_object_get_ex(probe, "snapshotters_refused", &refused)) {
+        json_object_object_foreach(refused, other, why)
+        {
+            g_string_append_printf(text, "%s%s: %s", first ? " (" : "; ", other,
+                                   json_object_get_string(why));
+            first = false;
+        }
+    }
+    g_string_append(text, first ? "" : ")");
+    kiln_checks_add(checks, "snapshotter", first ? KILN_CHECK_OK : KILN_CHECK_WARN, text->str,
+                    first ? NULL
+                          : "for speed, put the store on ext4, xfs, btrfs or tmpfs: --root DIR or "
+                            "KILN_ROOT=DIR");
+}
+
 static void add_free_space(GPtrArray *checks, json_object *store)
 {
     json_object *value;
@@ -150,6 +173,7 @@ void kiln_checks_add_probe(GPtrArray *checks, json_object *probe)
     if (missing) {
         kiln_checks_add(checks, "system calls", KILN_CHECK_FAIL, missing, NULL);
     }
+    add_snapshotter(checks, probe);
     add_tried(checks, probe);
     kiln_checks_add_network(checks, probe);
     add_free_space(checks, store);

@@ -33,17 +33,27 @@ static void check_program(GPtrArray *checks, const char *libexec, const char *na
 }
 
 /* Enters the namespaces of a build, as a build does. */
-static bool check_namespaces(GPtrArray *checks)
+/* *bare: a build does without them. */
+static bool check_namespaces(GPtrArray *checks, bool *bare)
 {
     static const char *const words[] = {
         [KILN_IDS_IDENTITY] = "not needed by root",
         [KILN_IDS_RANGE] = "with your subordinate ids",
         [KILN_IDS_SINGLE] = "with your own id alone",
     };
+    static const char *const without[] = {
+        [KILN_IDS_CHROOT] = "chroot: RUN has no /proc and no private process ids; no security boundary",
+        [KILN_IDS_PROOT] = "proot: owners of files are all root in images; slow; no security boundary",
+    };
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
     KilnHostProblem p = {0};
     KilnSpawn spawn = {.wire = -1, .warnings = warnings, .problem = &p};
+    if (!kiln_isolation_parse(g_getenv("KILN_ISOLATION"), &spawn.isolation)) {
+        kiln_checks_add(checks, "isolation", KILN_CHECK_FAIL,
+                        "KILN_ISOLATION is none of " KILN_ISOLATION_NAMES, "unset KILN_ISOLATION");
+        return false;
+    }
     KilnIds ids = KILN_IDS_SINGLE;
     pid_t pid = kiln_spawn_builder(&spawn, &ids, &error);
     int status = 1;
@@ -53,14 +63,21 @@ static bool check_namespaces(GPtrArray *checks)
         kiln_checks_add(checks, "id maps", KILN_CHECK_WARN, g_ptr_array_index(warnings, i), NULL);
     }
     bool good = pid > 0 && status == 0;
-    if (good) {
-        kiln_checks_add(checks, "user namespaces", KILN_CHECK_OK, words[ids], NULL);
+    *bare = good && ids > KILN_IDS_NONE;
+    if (good && (!*bare || spawn.isolation != KILN_ISOLATION_AUTO)) {
+        kiln_checks_add(checks, "user namespaces", KILN_CHECK_OK, *bare ? "not tried" : words[ids], NULL);
+    } else if (good) {
+        kiln_checks_add(checks, "user namespaces", KILN_CHECK_WARN, p.cause, p.remedy);
     } else {
         kiln_checks_add(checks, "user namespaces", KILN_CHECK_FAIL,
                         p.cause ? p.cause
                         : error ? error->message
                                 : "the process in it died",
                         p.remedy);
+    }
+    if (good) {
+        kiln_checks_add(checks, "isolation", *bare ? KILN_CHECK_WARN : KILN_CHECK_OK,
+                        *bare ? without[ids] : "userns", NULL);
     }
     kiln_host_problem_clear(&p);
     return good;
@@ -213,8 +230,10 @@ int kiln_command_doctor(KilnCall *call, GError **error)
     check_program(checks, libexec, "kiln-builder", KILN_CHECK_FAIL, "nothing can be built");
     check_program(checks, libexec, "kiln-remote", KILN_CHECK_WARN,
                   "no image can be fetched from a registry");
-    bool enters = check_namespaces(checks);
-    check_ids(checks);
+    bool bare = false, enters = check_namespaces(checks, &bare);
+    if (!bare) {
+        check_ids(checks);
+    }
     builder = kiln_program_find(libexec, "kiln-builder");
     if (builder && enters) {
         check_inside(checks, call);

@@ -15,14 +15,24 @@ void kiln_host_problem_clear(KilnHostProblem *p)
     g_clear_pointer(&p->remedy, g_free);
 }
 
-bool kiln_host_is_admin(void)
+static bool has_capability(int capability)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
     if (syscall(SYS_capget, &header, data) < 0) {
         return false;
     }
-    return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+    return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+}
+
+bool kiln_host_is_admin(void)
+{
+    return has_capability(CAP_SYS_ADMIN);
+}
+
+bool kiln_host_can_chroot(void)
+{
+    return has_capability(CAP_SYS_CHROOT);
 }
 
 /* The number in a file below proc; -1 if there is no such file. */

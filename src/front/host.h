@@ -15,3 +15,5 @@ KilnHostProblem kiln_host_explain_userns(const char *proc, int error);
 
 /* True if the caller has CAP_SYS_ADMIN in effect (in its own user namespace). */
 bool kiln_host_is_admin(void);
+/* The same of CAP_SYS_CHROOT. */
+bool kiln_host_can_chroot(void);

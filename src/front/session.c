@@ -69,9 +69,39 @@ static bool check_root(const char *root, GError **error)
     return false;
 }
 
-static bool start_builder(KilnSession *s, const KilnRequest *r, const char *program, int wire,
-                          GError **error)
+/* Tells the builder in what it runs. */
+static void describe_isolation(json_object *request, KilnIds ids, const char *refused)
 {
+    KilnIsolation isolation = ids == KILN_IDS_CHROOT  ? KILN_ISOLATION_CHROOT
+                              : ids == KILN_IDS_PROOT ? KILN_ISOLATION_PROOT
+                                                      : KILN_ISOLATION_USERNS;
+    json_object_object_add(request, "isolation",
+                           json_object_new_string(kiln_isolation_name(isolation)));
+    if (refused) {
+        json_object_object_add(request, "isolation_reason", json_object_new_string(refused));
+    }
+    if (isolation == KILN_ISOLATION_PROOT) {
+        g_autofree char *proot = g_find_program_in_path("proot");
+        json_object_object_add(request, "proot", json_object_new_string(proot ? proot : "proot"));
+    }
+}
+
+/* KILN_ISOLATION is for all operations: they must agree on whom the store belongs to. */
+static bool read_isolation(const KilnRequest *r, KilnIsolation *out, GError **error)
+{
+    const char *asked = kiln_request_get(r, "isolation"), *variable = g_getenv("KILN_ISOLATION");
+    if (kiln_isolation_parse(asked ? asked : variable, out)) {
+        return true;
+    }
+    g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE, "%s%s: unknown isolation (" KILN_ISOLATION_NAMES ")",
+                asked ? "--isolation " : "KILN_ISOLATION=", asked ? asked : variable);
+    return false;
+}
+
+static bool start_builder(KilnSession *s, const KilnRequest *r, const char *program, int wire,
+                          json_object *request, GError **error)
+{
+    g_autofree char *refused = NULL;
     KilnSpawn spawn = {
         .program = program,
         .wire = wire,
@@ -82,7 +112,11 @@ static bool start_builder(KilnSession *s, const KilnRequest *r, const char *prog
         .plain = kiln_request_only_reads(r),
         .streams = s->console ? kiln_console_streams(s->console) : NULL,
         .console = s->console ? kiln_console_socket(s->console) : 0,
+        .refused = &refused,
     };
+    if (!read_isolation(r, &spawn.isolation, error)) {
+        return false;
+    }
     const char *output = kiln_request_get(r, "output");
     if (output && (g_str_has_suffix(output, ",dest=-") || strstr(output, ",dest=-,"))) {
         spawn.keep_output = true;
@@ -93,6 +127,7 @@ static bool start_builder(KilnSession *s, const KilnRequest *r, const char *prog
         s->builder = 0;
         return false;
     }
+    describe_isolation(request, ids, refused);
     s->pidfd = (int)syscall(SYS_pidfd_open, s->builder, 0);
     return true;
 }
@@ -130,7 +165,7 @@ static KilnSession *session_new(void)
 }
 
 static bool connect_builder(KilnSession *s, const KilnRequest *r, const char *program,
-                            GError **error)
+                            json_object *request, GError **error)
 {
     int ends[2];
     if (pipe2(s->signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
@@ -140,7 +175,7 @@ static bool connect_builder(KilnSession *s, const KilnRequest *r, const char *pr
         return false;
     }
     s->wire = kiln_wire_new(ends[0]);
-    bool started = start_builder(s, r, program, ends[1], error);
+    bool started = start_builder(s, r, program, ends[1], request, error);
     close(ends[1]);
     if (s->console) {
         kiln_console_started(s->console);
@@ -218,7 +253,7 @@ KilnSession *kiln_session_start(const KilnRequest *r, GError **error)
     s->deadline = g_get_monotonic_time() + s->timeout;
     s->remote_program = kiln_program_find(libexec, "kiln-remote");
     if (prepare_credentials(s, r, request, error) && prepare_console(s, r, request, error) &&
-        connect_builder(s, r, program, error)) {
+        connect_builder(s, r, program, request, error)) {
         kiln_wire_send(s->wire, request); /* if it is gone already, the end of the wire says so */
     } else {
         g_clear_pointer(&s, session_free);

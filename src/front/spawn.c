@@ -51,6 +51,7 @@ typedef struct {
     const char *program;
     KilnHostProblem *problem; /* the parent's: see KilnSpawn */
     char *const *argv;
+    char *refused;            /* the parent's: what was refused */
     char uid_map[40], gid_map[40];
 } Child;
 
@@ -143,13 +144,13 @@ static _Noreturn void child_main(const Child *c)
     if (!c->attached) {
         setsid();
     }
-    if (c->ids != KILN_IDS_NONE) {
+    if (c->ids < KILN_IDS_NONE) {
         enter_namespaces(c);
     }
     if (!c->program) {
         _exit(0);
     }
-    if (c->ids != KILN_IDS_NONE && !c->attached) {
+    if (c->ids < KILN_IDS_NONE && !c->attached) {
         protect_program(c);
     }
     if (!c->attached) {
@@ -179,7 +180,7 @@ static int read_report(int sync, Report *report)
 }
 
 /* Takes the problem over. */
-static void set_host_error(const Child *c, const char *what, int code, KilnHostProblem p,
+static void set_host_error(Child *c, const char *what, int code, KilnHostProblem p,
                            GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -189,6 +190,8 @@ static void set_host_error(const Child *c, const char *what, int code, KilnHostP
     }
     g_set_error(error, KILN_ERROR, KILN_ERROR_HOST,
                 "%s \"kiln doctor\" shows what this host offers", text->str);
+    g_free(c->refused);
+    c->refused = g_strdup_printf("%s: %s", what, g_strerror(code));
     if (c->problem) {
         *c->problem = p;
     } else {
@@ -196,7 +199,7 @@ static void set_host_error(const Child *c, const char *what, int code, KilnHostP
     }
 }
 
-static void explain(const Child *c, const Report *report, GError **error)
+static void explain(Child *c, const Report *report, GError **error)
 {
     switch (report->stage) {
     case STAGE_EXEC:
@@ -341,6 +344,56 @@ static pid_t launch_user(Child *c, const KilnSpawn *spawn, GError **error)
     return launch(c, uids, gids, &unused, error);
 }
 
+static pid_t launch_as(Child *c, KilnIds ids, GError **error)
+{
+    g_autofree char *unused = NULL;
+    c->ids = ids;
+    return launch(c, (KilnIdRange){0}, (KilnIdRange){0}, &unused, error);
+}
+
+static pid_t launch_in_namespaces(Child *c, const KilnSpawn *spawn, GError **error)
+{
+    return geteuid() == 0 && kiln_host_is_admin() ? launch_as(c, KILN_IDS_IDENTITY, error)
+                                                  : launch_user(c, spawn, error);
+}
+
+static pid_t launch_without_namespaces(Child *c, KilnIsolation isolation, GError **error)
+{
+    return launch_as(c, isolation == KILN_ISOLATION_CHROOT ? KILN_IDS_CHROOT : KILN_IDS_PROOT, error);
+}
+
+/* Namespaces, or what can be had instead. */
+static pid_t launch_best(Child *c, const KilnSpawn *spawn, GError **error)
+{
+    GError *failure = NULL;
+    g_autofree char *why = NULL;
+    pid_t pid = launch_in_namespaces(c, spawn, &failure);
+    KilnIsolation instead = pid < 0 ? kiln_isolation_without_namespaces(&why) : KILN_ISOLATION_AUTO;
+    if (instead == KILN_ISOLATION_AUTO) {
+        if (failure) {
+            g_propagate_error(error, failure);
+        }
+        return pid;
+    }
+    pid = launch_without_namespaces(c, instead, error);
+    if (spawn->refused) {
+        *spawn->refused = g_strdup(c->refused ? c->refused : failure->message);
+    }
+    g_error_free(failure);
+    return pid;
+}
+
+static pid_t launch_asked(Child *c, const KilnSpawn *spawn, GError **error)
+{
+    g_autofree char *why = NULL;
+    if (kiln_isolation_check(spawn->isolation, &why)) {
+        return launch_without_namespaces(c, spawn->isolation, error);
+    }
+    g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "--isolation=%s: %s",
+                kiln_isolation_name(spawn->isolation), why);
+    return -1;
+}
+
 pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error)
 {
     static char *const builder[] = {(char *)"kiln-builder", NULL};
@@ -362,13 +415,16 @@ pid_t kiln_spawn_builder(const KilnSpawn *spawn, KilnIds *ids, GError **error)
         return -1;
     }
     pid_t pid;
-    if (spawn->plain || (geteuid() == 0 && kiln_host_is_admin())) {
-        g_autofree char *unused = NULL;
-        c.ids = spawn->plain ? KILN_IDS_NONE : KILN_IDS_IDENTITY;
-        pid = launch(&c, (KilnIdRange){0}, (KilnIdRange){0}, &unused, error);
+    if (spawn->plain) {
+        pid = launch_as(&c, KILN_IDS_NONE, error);
+    } else if (spawn->isolation == KILN_ISOLATION_AUTO && !spawn->attached) {
+        pid = launch_best(&c, spawn, error);
+    } else if (spawn->isolation == KILN_ISOLATION_USERNS || spawn->attached) {
+        pid = launch_in_namespaces(&c, spawn, error);
     } else {
-        pid = launch_user(&c, spawn, error);
+        pid = launch_asked(&c, spawn, error);
     }
+    g_free(c.refused);
     *ids = c.ids;
     if (c.wire >= 0) {
         close(c.wire);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "front/host.h"
+#include "front/isolation.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -13,6 +14,8 @@ typedef enum {
     KILN_IDS_RANGE,    /* 0 ↦ self, 1… ↦ the subordinate ids */
     KILN_IDS_SINGLE,   /* 0 ↦ self only */
     KILN_IDS_NONE,     /* no namespaces: the builder is as the caller is */
+    KILN_IDS_CHROOT,   /* the same, to run commands: root */
+    KILN_IDS_PROOT,    /* not root */
 } KilnIds;
 
 typedef struct {
@@ -27,6 +30,8 @@ typedef struct {
     bool attached;       /* no builder, but a program of the user's: it stays in the caller's session, with
                             the caller's standard streams, and gets no wire */
     GPtrArray *warnings; /* char *: what went another way than the user may expect is added here */
+    KilnIsolation isolation;  /* AUTO goes on without namespaces where there can be none */
+    char **refused; /* may be NULL: gets why there are none, if it went on so; g_free() */
     KilnHostProblem *problem; /* may be NULL: gets the cause, if the host refuses */
 } KilnSpawn;
 

@@ -12,7 +12,8 @@
 static const char *const contents[] = {"store.db-wal", "store.db-shm", "store.db-journal",
                                        "store.db",     "tmp",          "layers",
                                        "manifests",    "blobs",        "index",
-                                       "caches",       "stub",         "version.new",
+                                       "caches",       "stub",         "snapshotter",
+                                       "snapshotter.new", "version.new",
                                        "version",      "lock"};
 
 static bool is_store(int fd)

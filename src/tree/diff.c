@@ -15,6 +15,8 @@
 
 G_DEFINE_QUARK(kiln - diff - error - quark, kiln_diff_error)
 
+#define OPAQUE_MARKER ".wh..wh..opq"
+
 typedef struct {
     int upperfd;
     const KilnView *below;
@@ -25,6 +27,7 @@ typedef struct {
     GPtrArray *todo;   /* of Dir: directories still to be read; no fd is held for them */
     GHashTable *links; /* inode → the first entry seen of a file with several links */
     uint32_t n_links;
+    bool markers; /* files named ".wh.…" are whiteouts */
     char *names, *value; /* XATTR_SIZE_MAX bytes each */
 } Diff;
 
@@ -113,7 +116,8 @@ static bool remove_stubs(int upperfd, const char *const *stubs, GError **error)
 
 static bool is_opaque_mark(const char *name)
 {
-    return strcmp(name, "user.overlay.opaque") == 0 || strcmp(name, "trusted.overlay.opaque") == 0;
+    return strcmp(name, "user.overlay.opaque") == 0 || strcmp(name, "trusted.overlay.opaque") == 0 ||
+           strcmp(name, "user.fuseoverlayfs.opaque") == 0;
 }
 
 /* Reads the xattrs of an open file or directory into the entry and *marks. Negative errno. */
@@ -272,6 +276,7 @@ static bool add_dir(Diff *d, int fd, const char *path, const struct stat *st, bo
         return fail(error, -result, "read the attributes of", path);
     if (marks.has_record)
         apply_record(d, &marks.record, e);
+    marks.opaque = marks.opaque || (d->markers && faccessat(fd, OPAQUE_MARKER, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
     if (marks.opaque && !hidden) {
         const KilnEntry *b = kiln_view_lookup(d->below, path, NULL);
         e->opaque = b && b->type == KILN_TYPE_DIR;
@@ -330,6 +335,19 @@ static bool add_whiteout(Diff *d, int dirfd, const char *name, const char *path,
     return true;
 }
 
+/* ".wh.NAME" in the place of a 0:0 device. What makes a directory opaque was found with the directory. */
+static bool add_marker(Diff *d, int dirfd, const char *name, const char *directory, bool hidden, GError **error)
+{
+    const char *target = name + strlen(KILN_WHITEOUT_PREFIX);
+    struct stat st;
+    if (strcmp(name, OPAQUE_MARKER) == 0)
+        return true;
+    g_autofree char *path = g_strconcat(directory, *directory ? "/" : "", target, NULL);
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(error, errno, "examine", path);
+    return add_whiteout(d, dirfd, name, path, &st, hidden, error);
+}
+
 static bool add_special(Diff *d, int dirfd, const char *name, KilnType type, const char *path,
                         const struct stat *st, bool hidden)
 {
@@ -341,12 +359,20 @@ static bool add_special(Diff *d, int dirfd, const char *name, KilnType type, con
     return true;
 }
 
+/* Where owners are recorded the disk says only who built, whatever id that is here: root in the image. */
+static void forget_owner(const Diff *d, struct stat *st)
+{
+    if (d->owners == KILN_OWNERS_RECORDED)
+        st->st_uid = st->st_gid = 0;
+}
+
 static bool add_entry(Diff *d, int dirfd, const char *name, const char *path, bool hidden,
                       GError **error)
 {
     struct stat st;
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return fail(error, errno, "examine", path);
+    forget_owner(d, &st);
     switch (st.st_mode & S_IFMT) {
     case S_IFDIR: {
         int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -394,7 +420,9 @@ static bool read_dir(Diff *d, const Dir *parent, GError **error)
             continue;
         g_string_truncate(path, length);
         g_string_append(path, entry->d_name);
-        if (g_str_has_prefix(entry->d_name, KILN_WHITEOUT_PREFIX))
+        if (d->markers && g_str_has_prefix(entry->d_name, KILN_WHITEOUT_PREFIX))
+            ok = add_marker(d, dirfd(dir), entry->d_name, parent->path, parent->hidden, error);
+        else if (g_str_has_prefix(entry->d_name, KILN_WHITEOUT_PREFIX))
             ok = refuse_marker(path->str, error);
         else
             ok = path->len < PATH_MAX
@@ -426,6 +454,7 @@ static bool run(Diff *d, GError **error)
     struct stat st;
     if (fstat(d->upperfd, &st) < 0)
         return fail(error, errno, "examine", "");
+    forget_owner(d, &st);
     if (!add_dir(d, d->upperfd, "", &st, false, error))
         return false;
     while (d->todo->len) {
@@ -441,8 +470,9 @@ static bool run(Diff *d, GError **error)
     return true;
 }
 
-KilnManifest *kiln_diff_upper(int upperfd, const KilnView *below, const char *const *stubs,
-                              KilnOwners owners, const KilnDiffRecords *records, GError **error)
+static KilnManifest *diff_upper(int upperfd, const KilnView *below, const char *const *stubs,
+                                KilnOwners owners, const KilnDiffRecords *records, bool markers,
+                                GError **error)
 {
     if (!remove_stubs(upperfd, stubs, error))
         return NULL;
@@ -457,6 +487,7 @@ KilnManifest *kiln_diff_upper(int upperfd, const KilnView *below, const char *co
         .below = below,
         .owners = owners,
         .records = records,
+        .markers = markers,
         .out = out,
         .claims = claims,
         .todo = todo,
@@ -465,4 +496,21 @@ KilnManifest *kiln_diff_upper(int upperfd, const KilnView *below, const char *co
         .value = value,
     };
     return run(&d, error) ? g_steal_pointer(&out) : NULL;
+}
+
+KilnManifest *kiln_diff_upper(int upperfd, const KilnView *below, const char *const *stubs,
+                              KilnOwners owners, const KilnDiffRecords *records, GError **error)
+{
+    return diff_upper(upperfd, below, stubs, owners, records, false, error);
+}
+
+KilnManifest *kiln_diff_marked_upper(int upperfd, const KilnView *below, const char *const *stubs,
+                                     KilnOwners owners, const KilnDiffRecords *records, GError **error)
+{
+    return diff_upper(upperfd, below, stubs, owners, records, true, error);
+}
+
+bool kiln_diff_remove_stubs(int dirfd, const char *const *stubs, GError **error)
+{
+    return remove_stubs(dirfd, stubs, error);
 }

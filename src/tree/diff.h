@@ -36,3 +36,11 @@ typedef struct {
  * records: NULL if there are none. Returns the sorted manifest; the root "" is in it. NULL on error. */
 KilnManifest *kiln_diff_upper(int upperfd, const KilnView *below, const char *const *stubs,
                               KilnOwners owners, const KilnDiffRecords *records, GError **error);
+
+/* The same where commands cannot have made files named ".wh.…": ".wh.NAME" is a whiteout, too, and ".wh..wh..opq"
+ * makes its directory opaque, as fuse-overlayfs and kiln_placer_put() leave them where 0:0 devices are refused. */
+KilnManifest *kiln_diff_marked_upper(int upperfd, const KilnView *below, const char *const *stubs,
+                                     KilnOwners owners, const KilnDiffRecords *records, GError **error);
+
+/* What both do first, for another directory that the mount points were made in. */
+bool kiln_diff_remove_stubs(int dirfd, const char *const *stubs, GError **error);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tree/place-content.h"
+#include "tree/tar.h"
 
 G_DEFINE_QUARK(kiln - place - error - quark, kiln_place_error)
 
@@ -119,7 +120,7 @@ bool kiln_xattr_in_image(const char *name)
     if (strcmp(name, "security.capability") == 0)
         return true;
     return g_str_has_prefix(name, "user.") && !g_str_has_prefix(name, "user.kiln.") &&
-           !g_str_has_prefix(name, "user.overlay.");
+           !g_str_has_prefix(name, "user.overlay.") && !g_str_has_prefix(name, "user.fuseoverlayfs.");
 }
 
 /* The host may be unable to hold one: no CAP_SETFCAP over the map (EPERM), a capability of another
@@ -362,6 +363,18 @@ static bool put_placeholder(KilnPlacer *p, const char *name, const KilnEntry *e,
     return fd >= 0 && kiln_placer_close_file(p, e, fd, error);
 }
 
+/* Where no 0:0 device can be made (on an overlay it would be a whiteout of its own): a file whose name says so,
+ * which fuse-overlayfs takes for the same. */
+static bool put_marker(KilnPlacer *p, const char *name, const KilnEntry *e, GError **error)
+{
+    g_autofree char *marker = g_strconcat(KILN_WHITEOUT_PREFIX, name, NULL);
+    int fd = openat(p->parentfd, marker, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail(error, errno, "mark as deleted", e->path);
+    close(fd);
+    return true;
+}
+
 static bool put_special(KilnPlacer *p, const KilnEntry *e, GError **error)
 {
     bool device = e->type == KILN_TYPE_CHAR || e->type == KILN_TYPE_BLOCK;
@@ -381,6 +394,8 @@ static bool put_special(KilnPlacer *p, const KilnEntry *e, GError **error)
     }
     if (result < 0 && device && (errno == EPERM || errno == EINVAL))
         return put_placeholder(p, name, e, error);
+    if (result < 0 && e->type == KILN_TYPE_WHITEOUT && errno == EPERM)
+        return put_marker(p, name, e, error);
     if (result < 0)
         return fail(error, errno, "create", e->path);
     return e->type == KILN_TYPE_WHITEOUT || set_special(p, name, e, error);

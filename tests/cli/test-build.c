@@ -374,13 +374,14 @@ static void test_docker_flags(Fixture *f, gconstpointer data)
                                           "--sbom=true",
                                           "--provenance=mode=max",
                                           "--annotation a=b",
-                                          "--no-cache-filter a",
-                                          "--isolation=hyperv"};
+                                          "--no-cache-filter a"};
     (void)f;
     (void)data;
     assert_value("--load --rm --force-rm --compress --isolation=default --provenance=false "
                  "--sbom=false --builder x --network host --no-cache ctx",
                  NULL, "no_cache", "true");
+    assert_refused("--isolation=hyperv ctx", "unknown isolation (auto, userns, chroot, proot)");
+    assert_refused("--snapshotter=zfs ctx", "unknown snapshotter (auto, overlay, fuse-overlayfs, copy)");
     for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_autofree char *line = g_strconcat(refused[i], " ctx", NULL);
         g_auto(GStrv) words = g_strsplit_set(refused[i], " =", 2);

@@ -116,7 +116,7 @@ static void test_probe_good(void)
 {
     g_autoptr(GPtrArray) checks =
         probe("{\"kernel\":\"6.18\",\"store\":{\"root\":\"/s\",\"fs\":\"ext4\",\"owners\":\"real\","
-              "\"free_bytes\":50000000000},\"overlay\":0,\"lowerdir_plus\":0,\"fresh_proc\":0,"
+              "\"free_bytes\":50000000000},\"snapshotter\":\"overlay\",\"lowerdir_plus\":0,\"fresh_proc\":0,"
               "\"nested_userns\":0,\"seccomp\":0}");
     g_assert_cmpuint(checks->len, ==, 7);
     for (guint i = 0; i < checks->len; i++) {
@@ -131,12 +131,14 @@ static void test_probe_good(void)
 static void test_probe_poor(void)
 {
     g_autofree char *json = g_strdup_printf(
-        "{\"store\":{\"root\":\"/s\",\"owners\":\"recorded\",\"free_bytes\":1000},\"overlay\":%d,"
+        "{\"store\":{\"root\":\"/s\",\"owners\":\"recorded\",\"free_bytes\":1000},"
+        "\"snapshotter\":\"copy\",\"snapshotters_refused\":{\"overlay\":\"no xattrs\",\"fuse-overlayfs\":\"none\"},"
         "\"lowerdir_plus\":%d,\"fresh_proc\":%d}",
-        -EINVAL, -EINVAL, -EPERM);
+        -EINVAL, -EPERM);
     g_autoptr(GPtrArray) checks = probe(json);
-    g_assert_cmpint(find(checks, "overlay")->status, ==, KILN_CHECK_FAIL);
-    g_assert_nonnull(strstr(find(checks, "overlay")->remedy, "--root"));
+    g_assert_cmpint(find(checks, "snapshotter")->status, ==, KILN_CHECK_WARN);
+    g_assert_cmpstr(find(checks, "snapshotter")->detail, ==, "copy (overlay: no xattrs; fuse-overlayfs: none)");
+    g_assert_nonnull(strstr(find(checks, "snapshotter")->remedy, "--root"));
     g_assert_cmpint(find(checks, "lowerdir+")->status, ==, KILN_CHECK_OK);
     g_assert_cmpint(find(checks, "fresh /proc")->status, ==, KILN_CHECK_WARN);
     g_assert_cmpint(find(checks, "disk space")->status, ==, KILN_CHECK_FAIL);
