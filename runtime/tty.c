@@ -43,7 +43,7 @@ static int hand_over(int socket, int master)
 
 int tty_open(int socket, uid_t uid, struct kilnrun_failure *failure)
 {
-    int slave, master = open_pair(&slave), rc;
+    int slave = -1, master = open_pair(&slave), rc;
 
     if (master < 0)
         return failure_set(failure, master, "terminal", "make a pty in /dev/pts");

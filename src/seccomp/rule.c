@@ -214,7 +214,7 @@ static bool read_number(const char *where, json_object *arg, const char *key, ui
 static bool read_arg(const char *where, json_object *arg, struct scmp_arg_cmp *out, GError **error)
 {
     uint64_t index, value, second;
-    enum scmp_compare op;
+    enum scmp_compare op = SCMP_CMP_EQ;
     if (!json_object_is_type(arg, json_type_object))
         return invalid(error, "%s: an argument is not an object", where);
     if (!read_number(where, arg, "index", &index, error) ||
