@@ -2,7 +2,7 @@
  * off, since a machine may be busy and this build has sanitizers. */
 #include "sandbox.h"
 
-#define RUNS 200
+#define RUNS 40
 
 static int compare(gconstpointer a, gconstpointer b)
 {
