@@ -1,7 +1,6 @@
 #include "build/step-limits.h"
 #include "build/cgroup.h"
 
-#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,11 +98,12 @@ static void without_cpu(KilnEngine *e, KilnBuildLimits *b, const KilnLimits *l, 
     const char *flag = l->cpus > 0 ? "--cpus" : "--cpu-quota";
     if (!b->cpus)
         b->cpus = own_cpus();
-    if (n > 0 && ceil(n) >= b->cpus->len) {
+    const guint64 whole = n > 0 ? (guint64)n + (n > (double)(guint64)n) : 0; /* rounded up */
+    if (n > 0 && whole >= b->cpus->len) {
         if (n < b->cpus->len)
             warn(e, reason, "%s is not kept", flag);
     } else if (n > 0) {
-        b->n_cpus = (guint)ceil(n);
+        b->n_cpus = (guint)whole;
         warn(e, reason, "%s is kept by running on %u of %u CPUs, which a program can undo", flag, b->n_cpus,
              b->cpus->len);
     }
