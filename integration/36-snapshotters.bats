@@ -96,6 +96,29 @@ on_overlay() { # ROLE COMMAND…
     [ "$(cat "$(unpack "$dir/image.tar")"/kept* | sort -u)" = x ]
 }
 
+@test "copy: owners and devices that are recorded get into the image, and to later steps, as with overlay" {
+    for role in ranged single; do
+        dir=$(workdir "$role")
+        cat >"$dir/Dockerfile" <<'END'
+FROM busybox
+RUN ln -s x /l && chown -h 12:34 /l && mkfifo /p && chown 5:6 /p && mknod /c c 1 3 && mknod /b b 7 1 && \
+    touch /f && chown 7:8 /f && chmod 4755 /f && mkdir /d && chown 9:10 /d && ln -s y /d/l && chown -h 1:2 /d/l
+RUN mv /l /moved && chown -h 3:4 /d/l && echo more >>/f && rm /b
+END
+        own "$role" "$dir"
+        for snapshotter in overlay copy; do
+            run build "$role" --no-cache --snapshotter "$snapshotter" -o "type=oci,dest=$dir/$snapshotter.tar" "$dir"
+            [ "$status" -eq 0 ] || { echo "$output"; false; }
+        done
+        listing "$(unpack "$dir/copy.tar")" >"$dir/copy"
+        diff <(listing "$(unpack "$dir/overlay.tar")") "$dir/copy"
+        grep -qx 'moved l 777 12:34 x' "$dir/copy"
+        grep -qx 'p p 644 5:6 ' "$dir/copy"
+        grep -qx 'c c 644 0:0 ' "$dir/copy"
+        grep -qx 'd/l l 777 3:4 y' "$dir/copy"
+    done
+}
+
 @test "copy: what a command makes for whiteouts is refused as with overlay" {
     dir=$(workdir ranged)
     printf 'FROM busybox\nRUN touch /etc/.wh.passwd\n' >"$dir/Dockerfile"

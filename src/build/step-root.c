@@ -132,6 +132,7 @@ KilnManifest *kiln_step_root_diff(KilnStepRoot *r, const KilnView *below, const 
                                   const KilnDiffRecords *records, GError **error)
 {
     KilnOwners owners = kiln_store_owners(r->engine->options->store);
+    KilnDiffRecords of_copies = *records;
     if (r->snapshotter == KILN_SNAPSHOTTER_OVERLAY)
         return kiln_diff_upper(r->upperfd, below, stubs, owners, records, error);
     g_clear_pointer(&r->covers, kiln_covers_free);
@@ -139,10 +140,11 @@ KilnManifest *kiln_step_root_diff(KilnStepRoot *r, const KilnView *below, const 
         if (!kiln_diff_remove_stubs(kiln_rootfs_copy_fd(r->copy), stubs, error) ||
             !kiln_rootfs_copy_collect(r->copy, r->upperfd, NULL, error))
             return NULL;
+        of_copies.made_in = kiln_rootfs_copy_fd(r->copy);
     } else {
         g_clear_pointer(&r->fuse, kiln_fuse_overlay_free); /* all is written then */
     }
-    return kiln_diff_marked_upper(r->upperfd, below, stubs, owners, records, error);
+    return kiln_diff_marked_upper(r->upperfd, below, stubs, owners, &of_copies, error);
 }
 
 void kiln_step_root_free(KilnStepRoot *r)

@@ -205,30 +205,31 @@ static void apply_record(Diff *d, const KilnEntry *record, KilnEntry *e)
         claim(d, e, record);
 }
 
-/* A device that the command made: from now on the placeholder says that it is one. */
-static bool note_device(Diff *d, int fd, KilnEntry *e, GError **error)
+/* What the sandbox has recorded of a file. */
+static bool find_record(const Diff *d, int dirfd, const char *name, const char *path, KilnEntry *record)
+{
+    const KilnDiffRecords *r = d->records;
+    if (!r || !r->find)
+        return false;
+    int fd = r->made_in ? kiln_open_beneath(r->made_in, path, O_PATH | O_NOFOLLOW)
+                        : openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bool found = fd >= 0 && r->find(fd, record, r->data);
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+/* A device that the command made: from now on the placeholder, which is open, says that it is one. */
+static bool note_device(Diff *d, int dirfd, const char *name, int fd, KilnEntry *e, GError **error)
 {
     KilnEntry device = {0};
-    if (!d->records || !d->records->find || !d->records->find(fd, &device, d->records->data) ||
-        !kiln_type_is_device(device.type))
+    if (!find_record(d, dirfd, name, e->path, &device) || !kiln_type_is_device(device.type))
         return true;
     kiln_claim_take_device(e, &device);
     g_autofree char *text = kiln_stat_record_format(&(KilnEntry){
         .type = e->type, .mode = e->mode, .major = e->major, .minor = e->minor});
     return fsetxattr(fd, KILN_STAT_XATTR, text, strlen(text), 0) == 0 ||
            fail(error, errno, "record the device", e->path);
-}
-
-/* What the sandbox has recorded of a file that cannot be opened and holds no xattr. */
-static bool find_record(const Diff *d, int dirfd, const char *name, KilnEntry *record)
-{
-    if (!d->records || !d->records->find)
-        return false;
-    int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    bool found = fd >= 0 && d->records->find(fd, record, d->records->data);
-    if (fd >= 0)
-        close(fd);
-    return found;
 }
 
 /* The owner of a symlink or fifo, where the disk has none: what is recorded of it, else, if the
@@ -239,7 +240,7 @@ static void find_owner(Diff *d, int dirfd, const char *name, KilnEntry *e, bool 
     if (d->owners != KILN_OWNERS_RECORDED)
         return;
     const KilnEntry *b = hidden ? NULL : kiln_view_lookup(d->below, e->path, NULL);
-    if (find_record(d, dirfd, name, &record))
+    if (find_record(d, dirfd, name, e->path, &record))
         b = &record;
     else if (!b || b->type != e->type || b->mtime != e->mtime ||
              g_strcmp0(b->target, e->target) != 0) {
@@ -301,7 +302,7 @@ static bool add_file(Diff *d, int dirfd, const char *name, const char *path, con
     bool ok = result == 0 || fail(error, -result, "read the attributes of", path);
     if (ok && marks.has_record)
         apply_record(d, &marks.record, e);
-    ok = ok && note_device(d, fd, e, error);
+    ok = ok && note_device(d, dirfd, name, fd, e, error);
     close(fd);
     note_link(d, e, st);
     return ok;

@@ -14,6 +14,9 @@ typedef struct {
      * is. May be NULL. */
     bool (*find)(int fd, KilnEntry *record, void *data);
     void *data;
+    /* The directory in which the command made them, by the same paths, where the upper directory has but copies;
+     * borrowed, 0: none. */
+    int made_in;
 } KilnDiffRecords;
 
 /* Walks the upper directory (an fd, borrowed; unmounted by now) over the chain that lay below it.
