@@ -148,6 +148,39 @@ END
     [[ $output == *isolation*chroot*snapshotter*copy*'status 0'* ]]
 }
 
+@test "chroot and proot: settings that protect are refused, and those without an effect are warned of" {
+    export_variables
+    printf 'FROM busybox\nRUN grep -q 10.1.2.3 /etc/hosts && grep -q 10.4.5.6 /etc/resolv.conf && grep -qx named /etc/hostname\n' >"$CONTEXT/Dockerfile"
+    echo '{"defaultAction": "SCMP_ACT_ALLOW"}' >"$CONTEXT/profile"
+    local kind flag refused=$'status 3\nstatus 3\nstatus 3\nstatus 0'
+    for kind in docker restricted; do
+        # shellcheck disable=SC2016
+        run container "$kind" "$import"' for flag in --security-opt=seccomp=/context/profile \
+                --security-opt=no-new-privileges --network=private \
+                "--security-opt=seccomp=builtin --emulate=full --shm-size=1m --hostname=named --add-host=a:10.1.2.3 --dns=10.4.5.6"; do
+            kiln build --progress plain $flag /context; echo status $?; done'
+        echo "$output"
+        [ "$(grep '^status' <<<"$output")" = "$refused" ]
+        for flag in '--security-opt seccomp=FILE' '--security-opt no-new-privileges' --network=private; do
+            grep -q -- "^ERROR: $flag cannot be had with isolation .*start kiln's container with it" <<<"$output"
+        done
+        [ "$(grep -c '^WARNING: --emulate has no effect' <<<"$output")" -eq 1 ]
+        [ "$(grep -c '^WARNING: --shm-size is not kept' <<<"$output")" -eq 1 ]
+        [ "$(grep -c '^WARNING: the host name is that of this container' <<<"$output")" -eq 1 ]
+    done
+}
+
+@test "chroot: kiln run runs a command" {
+    export_variables
+    # shellcheck disable=SC2016
+    run container docker "$import"' echo input | kiln run -i busybox sh -c "cat; id -u; ls /proc; exit 7"; echo status $?
+        kiln run --security-opt no-new-privileges busybox true; echo status $?
+        script -qec "kiln run -t busybox sh -c \"[ -t 0 ] && stty size >/dev/null && echo terminal\"" /dev/null </dev/null'
+    echo "$output"
+    [[ $output == *'WARNING: RUN is isolated by chroot alone'*$'input\n0\nstatus 7'* ]]
+    [[ $output == *'--security-opt no-new-privileges cannot be had'*'status 125'*terminal* ]]
+}
+
 @test "proot: an arbitrary user without capabilities builds" {
     export_variables
     cat >"$CONTEXT/Dockerfile" <<'END'

@@ -1,5 +1,6 @@
 #include "builder/run-settings.h"
 
+#include "build/isolation.h"
 #include "builder/limits.h"
 #include "builder/security.h"
 #include "builder/volumes.h"
@@ -69,6 +70,24 @@ static bool read_emulate(json_object *request, KilnEmulate *out, GError **error)
     return false;
 }
 
+/* What protects, and cannot be had here, is refused: nobody shall believe that it does. Other
+ * settings are warned of when a command runs (build/isolation.c). */
+static bool check_isolation(const KilnRunSettings *s, GError **error)
+{
+    const char *asked = s->filter            ? "--security-opt seccomp=FILE"
+                        : s->no_new_privs    ? "--security-opt no-new-privileges"
+                        : s->private_network ? "--network=private"
+                                             : NULL;
+    if (s->isolation < KILNRUN_CHROOT || !asked)
+        return true;
+    g_set_error(error, KILN_OPERATION_ERROR, 3,
+                "%s cannot be had with isolation \"%s\": leave it out and start kiln's container with "
+                "it instead, or run kiln where it may make namespaces (kiln doctor says what is "
+                "missing)",
+                asked, kiln_run_isolation_name(s->isolation));
+    return false;
+}
+
 bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **error)
 {
     const char *snapshotter = kiln_request_text(op->request, "snapshotter");
@@ -89,7 +108,7 @@ bool kiln_run_settings_read(KilnOperation *op, KilnRunSettings *out, GError **er
     out->agents = read_agents(op->request);
     return kiln_request_limits(op->request, &out->limits, error) && kiln_security_read(op, out, error) &&
            read_network(op->request, out, error) && kiln_volumes_open(op->request, &out->volumes, error) &&
-           read_emulate(op->request, &out->emulate, error);
+           read_emulate(op->request, &out->emulate, error) && check_isolation(out, error);
 }
 
 void kiln_run_settings_clear(KilnRunSettings *s)
