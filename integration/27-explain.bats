@@ -126,6 +126,29 @@ plan_verdicts() { # ROLE
     [ "$(cached)" -eq 1 ]
 }
 
+@test "plan: keys are those of a build with the same isolation and emulation" {
+    local role flag
+    for role in single root; do
+        for flag in --emulate=off --emulate=owners --isolation=proot --isolation=chroot; do
+            [ "$role$flag" != single--isolation=chroot ] || continue
+            fresh_store "$role" busybox=busybox
+            dir=$(workdir "$role")/context
+            mkdir -p "$dir"
+            printf 'FROM busybox\nRUN echo one\nRUN echo two\n' >"$dir/Dockerfile"
+            own "$role" "$dir"
+            build "$role" "$flag" "$dir"
+            [ "$(verdicts "$role" "$flag" "$dir")" = 'stored cached cached' ]
+            unset KILN_ROOT
+            rm -rf "$(workdir "$role")/store"
+        done
+    done
+    # what makes other images has other keys
+    fresh_store single busybox=busybox
+    dir=$(workdir single)/context
+    build single --isolation=proot "$dir"
+    [ "$(verdicts single "$dir")" = 'stored miss unknown:1' ]
+}
+
 @test "plan: verdicts before a build, after it, and after a file has changed (ranged)" {
     plan_verdicts ranged
 }

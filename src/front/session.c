@@ -69,12 +69,13 @@ static bool check_root(const char *root, GError **error)
     return false;
 }
 
-/* Tells the builder in what it runs. */
-static void describe_isolation(json_object *request, KilnIds ids, const char *refused)
+/* Tells the builder in what it runs, or, if it only reads, in what a build is asked to: its keys are to be foreseen. */
+static void describe_isolation(json_object *request, const KilnSpawn *spawn, KilnIds ids, const char *refused)
 {
-    KilnIsolation isolation = ids == KILN_IDS_CHROOT  ? KILN_ISOLATION_CHROOT
-                              : ids == KILN_IDS_PROOT ? KILN_ISOLATION_PROOT
-                                                      : KILN_ISOLATION_USERNS;
+    KilnIsolation isolation = spawn->plain && spawn->isolation != KILN_ISOLATION_AUTO ? spawn->isolation
+                              : ids == KILN_IDS_CHROOT                               ? KILN_ISOLATION_CHROOT
+                              : ids == KILN_IDS_PROOT                                ? KILN_ISOLATION_PROOT
+                                                                                     : KILN_ISOLATION_USERNS;
     json_object_object_add(request, "isolation",
                            json_object_new_string(kiln_isolation_name(isolation)));
     if (refused) {
@@ -127,7 +128,7 @@ static bool start_builder(KilnSession *s, const KilnRequest *r, const char *prog
         s->builder = 0;
         return false;
     }
-    describe_isolation(request, ids, refused);
+    describe_isolation(request, &spawn, ids, refused);
     s->pidfd = (int)syscall(SYS_pidfd_open, s->builder, 0);
     return true;
 }
