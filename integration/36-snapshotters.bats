@@ -145,6 +145,49 @@ END
     done
 }
 
+# Runs a command of the role with its store on a file system of a kind that is made for it in memory.
+on_file_system() { # KIND ROLE COMMAND…
+    local base
+    base=$(workdir "$2")/$1
+    mkdir -p "$base"
+    # shellcheck disable=SC2016
+    unshare -m bash -c '
+        set -e
+        kind=$1 base=$2 role=$3; shift 3
+        mount -t "$kind" "$kind" "$base"
+        mkdir "$base/store"
+        chmod 755 "$base"
+        own "$role" "$base/store"
+        export KILN_ROOT=$base/store/kiln
+        as "$role" kiln import "$FIXTURES/busybox.tar" busybox >/dev/null
+        "$@"
+    ' bash "$1" "$base" "${@:2}"
+}
+
+@test "a store on tmpfs, and on a file system without xattrs, gives the same image or a clear error" {
+    export -f own as build
+    export KILN_IT FIXTURES
+    for role in ranged single; do
+        dir=$(workdir "$role")
+        write_context "$dir/context"
+        echo 'RUN touch /owned && chown 5:6 /owned' >>"$dir/context/Dockerfile"
+        own "$role" "$dir"
+        build "$role" --no-cache -o "type=oci,dest=$dir/expected.tar" "$dir/context"
+        run on_file_system tmpfs "$role" build "$role" -o "type=oci,dest=$dir/tmpfs.tar" "$dir/context"
+        [ "$status" -eq 0 ] || { echo "$output"; false; }
+        same_tree "$dir/expected.tar" "$dir/tmpfs.tar"
+        # ramfs has no xattrs
+        run on_file_system ramfs "$role" build "$role" -o "type=oci,dest=$dir/ramfs.tar" "$dir/context"
+        if [ "$role" = single ]; then
+            [ "$status" -eq 3 ]
+            [[ $output == *'the owners of files cannot be recorded: the file system of the store has no user'* ]]
+        else
+            [ "$status" -eq 0 ] || { echo "$output"; false; }
+            same_tree "$dir/expected.tar" "$dir/ramfs.tar"
+        fi
+    done
+}
+
 @test "kiln doctor tells which snapshotter a build takes, and why none of the others" {
     run as ranged kiln doctor
     [[ $output == *snapshotter*overlay* ]]

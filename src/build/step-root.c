@@ -1,6 +1,7 @@
 #include "build/step-root.h"
 
 #include "build/cover.h"
+#include "build/emulate.h"
 #include "build/fuse-overlay.h"
 #include "build/isolation.h"
 #include "build/rootfs-copy.h"
@@ -8,6 +9,7 @@
 #include "tree/diff.h"
 
 #include <errno.h>
+#include <sys/xattr.h>
 
 struct KilnStepRoot {
     KilnEngine *engine;
@@ -37,6 +39,18 @@ KilnSnapshotter kiln_engine_snapshotter(KilnEngine *e)
     return s;
 }
 
+/* Emulation records owners in xattrs. Overlayfs has asked for them already; a copy works without, and would lose them. */
+static bool can_record(KilnEngine *e, const KilnWork *work, GError **error)
+{
+    if (kiln_emulation(e) < KILNRUN_EMULATE_OWNERS ||
+        fsetxattr(kiln_work_fd(work), "user.kiln.trial", "", 0, 0) == 0 || errno != ENOTSUP)
+        return true;
+    g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST,
+                "the owners of files cannot be recorded: the file system of the store has no user extended "
+                "attributes, and you have no subordinate ids; put the store (--root) on ext4, xfs, btrfs or tmpfs");
+    return false;
+}
+
 KilnStepRoot *kiln_step_root_new(KilnEngine *e, const KilnStep *step, KilnWork *work, int upperfd, GError **error)
 {
     kiln_isolation_warn(e);
@@ -46,7 +60,8 @@ KilnStepRoot *kiln_step_root_new(KilnEngine *e, const KilnStep *step, KilnWork *
     r->work = work;
     r->upperfd = upperfd;
     r->snapshotter = kiln_engine_snapshotter(e);
-    if (r->snapshotter == KILN_SNAPSHOTTER_COPY && !(r->copy = kiln_rootfs_copy_take(e, step, error)))
+    if (r->snapshotter == KILN_SNAPSHOTTER_COPY &&
+        (!can_record(e, work, error) || !(r->copy = kiln_rootfs_copy_take(e, step, error))))
         g_clear_pointer(&r, kiln_step_root_free);
     return r;
 }
