@@ -54,7 +54,8 @@ int caps_limit(uid_t uid)
     for (cap_value_t cap = 0; rc == 0 && cap_get_bound(cap) >= 0; cap++)
         if (!is_default(cap) && cap_get_bound(cap) > 0 && cap_drop_bound(cap) < 0 && errno != EPERM)
             rc = -errno;
-    for (cap_value_t cap = 0; rc == 0 && cap_get_flag(caps, cap, CAP_PERMITTED, &held) == 0; cap++) {
+    for (cap_value_t cap = 0; rc == 0 && cap_get_flag(caps, cap, CAP_PERMITTED, &held) == 0;
+         cap++) {
         if (uid == 0 && is_default(cap))
             continue;
         if (cap_set_flag(caps, CAP_PERMITTED, 1, &cap, CAP_CLEAR) < 0 ||

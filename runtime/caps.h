@@ -9,5 +9,6 @@ int caps_cut_bounding(void);
  * ambient to none. 0 or a negative errno. */
 int caps_set(uid_t uid);
 
-/* Both for a process that may lack some of them: what is not in the set goes, after the change of the user. */
+/* Both for a process that may lack some of them: what is not in the set goes, after the change of
+ * the user. */
 int caps_limit(uid_t uid);

@@ -22,7 +22,7 @@ struct init {
 };
 
 /* Starts the command and becomes the init: does not return, but for a negative errno when no
- * process can be made. Closes 0, 1 and 2, which are the command's; beyond the sockets no file may be open.
- * The exit status is the command's, 128 +
- * n when signal n ended it. Signals from outside the pid namespace go to the command. */
+ * process can be made. Closes 0, 1 and 2, which are the command's; beyond the sockets no file may
+ * be open. The exit status is the command's, 128 + n when signal n ended it. Signals from outside
+ * the pid namespace go to the command. */
 int init_run(const struct init *init);

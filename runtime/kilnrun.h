@@ -31,15 +31,16 @@ enum kilnrun_overlay {
 /* What stands between commands and the host. */
 enum kilnrun_isolation {
     KILNRUN_NAMESPACES,
-    /* The same without a pid namespace, and with the builder's /proc: where parts of that are covered, as in
-     * containers, the kernel mounts no other (mount_namespaces(7), mnt_already_visible() in fs/namespace.c). */
+    /* The same without a pid namespace, and with the builder's /proc: where parts of that are
+     * covered, as in containers, the kernel mounts no other (mount_namespaces(7),
+     * mnt_already_visible() in fs/namespace.c). */
     KILNRUN_OUTER_PROC,
-    /* No namespaces and no mounts, for root who may make none: chroot(2), and capabilities cut. The root of a spec
-     * must be a directory; of its binds only those of KILNRUN_SECRET count, and their source_fd is the file in the
-     * rootfs, which is emptied when the command has ended; the files for /etc and no_network are not looked at. No
-     * security boundary. */
+    /* No namespaces and no mounts, for root who may make none: chroot(2), and capabilities cut. The
+     * root of a spec must be a directory; of its binds only those of KILNRUN_SECRET count, and
+     * their source_fd is the file in the rootfs, which is emptied when the command has ended; the
+     * files for /etc and no_network are not looked at. No security boundary. */
     KILNRUN_CHROOT,
-    /* The same for who is not root, by proot(1), which makes the command believe that it is (ptrace). */
+    /* The same for who is not root, by proot(1), which makes the command believe that it is. */
     KILNRUN_PROOT,
 };
 
@@ -67,8 +68,8 @@ void kilnrun_stop(struct kilnrun *k);
 /* What an overlay is made of. */
 struct kilnrun_layers {
     /* Its lower directories (O_PATH fds, the top one first), at most 499, over `stub_fd` (one more
-     * directory, the lowest; -1 for none). lower_fds may be NULL: then the names below are opened in
-     * lower_parent_fd, which saves passing the fds. */
+     * directory, the lowest; -1 for none). lower_fds may be NULL: then the names below are opened
+     * in lower_parent_fd, which saves passing the fds. */
     const int *lower_fds;
     size_t n_lowers;
     int stub_fd;
@@ -121,12 +122,12 @@ struct kilnrun_limits {
 };
 
 /* What a command may not do to files for want of ids, and is made to believe it did: a process of
- * ours (the supervisor) answers the calls that the kernel would refuse, and records what they should
- * have done. Where, is said at struct kilnrun_record. */
+ * ours (the supervisor) answers the calls that the kernel would refuse, and records what they
+ * should have done. Where, is said at struct kilnrun_record. */
 enum kilnrun_emulate {
     KILNRUN_EMULATE_OFF,
     /* mknod of character and block devices, which the kernel refuses in every user namespace: an
-     * empty regular file takes the place of each. For builders with a range of ids, and for root. */
+     * empty regular file takes the place of each. For builders with more ids, and for root. */
     KILNRUN_EMULATE_DEVICES,
     /* That, chown, and changes of user and group: users and groups of processes are make-believe
      * (including uid, gid and groups of the spec), as are owners of what they create. */
@@ -179,9 +180,10 @@ struct kilnrun_spec {
     int input_fd;  /* stdin of the command; -1: /dev/null. Never a terminal: see terminal_fd */
     int output_fd; /* its stdout, a pipe's write end; -1 with a terminal */
     int error_fd;  /* its stderr; -1: the same as stdout */
-    /* Not -1: all three are a new terminal of the sandbox's own devpts, which controls the command's
-     * session. Its master is sent over this SOCK_SEQPACKET socket, in one message with one fd; the
-     * command waits for a message back, by which its receiver has given the terminal a size. */
+    /* Not -1: all three are a new terminal of the sandbox's own devpts, which controls the
+     * command's session. Its master is sent over this SOCK_SEQPACKET socket, in one message with
+     * one fd; the command waits for a message back, by which its receiver has given the terminal a
+     * size. */
     int terminal_fd;
     int resolv_fd, hosts_fd, hostname_fd; /* regular files bound over /etc/resolv.conf, /etc/hosts,
                                              /etc/hostname; -1: leave alone */
@@ -252,9 +254,9 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
                        struct kilnrun_step **out);
 
 /* Sends a signal to the command, by way of process 1 of its pid namespace, which SIGKILL ends with
- * everything in it. Before the command was executed other signals do nothing. Without a pid namespace
- * any signal ends the command and all that descends from it. Thread-safe; no error if the command has
- * ended. */
+ * everything in it. Before the command was executed other signals do nothing. Without a pid
+ * namespace any signal ends the command and all that descends from it. Thread-safe; no error if the
+ * command has ended. */
 int kilnrun_step_kill(struct kilnrun_step *s, int signal);
 
 /* A reference for a thread that may want to kill the step while another waits for it. */
@@ -262,14 +264,14 @@ struct kilnrun_step *kilnrun_step_ref(struct kilnrun_step *s);
 void kilnrun_step_unref(struct kilnrun_step *s);
 
 /* Waits for the end of the command and of everything it started; the overlay is unmounted when this
- * returns. Drops the reference that kilnrun_step_start() gave, in every case. 0, also if the command
- * failed or could not be started (see result), or -EPIPE if the launcher is gone. result must not
- * hold an earlier result. */
+ * returns. Drops the reference that kilnrun_step_start() gave, in every case. 0, also if the
+ * command failed or could not be started (see result), or -EPIPE if the launcher is gone. result
+ * must not hold an earlier result. */
 int kilnrun_step_wait(struct kilnrun_step *s, struct kilnrun_result *result);
 void kilnrun_result_clear(struct kilnrun_result *result);
 
-/* Whether a fresh /proc cannot be mounted although the builder may mount: OUTER_PROC is needed. Costs
- * a look at the mounts where nothing covers /proc. */
+/* Whether a fresh /proc cannot be mounted although the builder may mount: OUTER_PROC is needed.
+ * Costs a look at the mounts where nothing covers /proc. */
 bool kilnrun_proc_is_covered(void);
 
 /* What this host allows, found by trying in a forked child (kiln doctor). 0 or a negative errno. */
@@ -284,6 +286,6 @@ struct kilnrun_probe {
  * the builder, before its second thread. Returns 0, or a negative errno if nothing could be tried.
  */
 int kilnrun_probe(int dirfd, struct kilnrun_probe *out);
-/* Of it only `overlay`: 0, -ENOTSUP if what was mounted cannot hold whiteouts and opaque marks, or another negative
- * errno. Called at any time, by any thread that may mount. */
+/* Of it only `overlay`: 0, -ENOTSUP if what was mounted cannot hold whiteouts and opaque marks, or
+ * another negative errno. Called at any time, by any thread that may mount. */
 int kilnrun_probe_overlay(int dirfd);

@@ -53,8 +53,9 @@ struct launcher {
 };
 
 /* A command's crash leaves no memory behind, with the secrets in it, neither in a layer nor in what
- * the host's core_pattern names. To the kernel's eyes a limit of 1 is less than a page for a file, and
- * says that no program is to be started for it (core(5); 0 does not). Who wants cores can raise it. */
+ * the host's core_pattern names. To the kernel's eyes a limit of 1 is less than a page for a file,
+ * and says that no program is to be started for it (core(5); 0 does not). Who wants cores can raise
+ * it. */
 static void keep_from_dumping(void)
 {
     struct rlimit core;
@@ -72,7 +73,8 @@ static void reset_process(int *control, bool reaped)
     sigset_t none;
     int null, kept;
 
-    /* Without a pid namespace its steps must be ended by itself: it sees the end of the builder by its socket. */
+    /* Without a pid namespace its steps must be ended by itself: it sees the end of the builder by
+     * its socket. */
     prctl(reaped ? PR_SET_CHILD_SUBREAPER : PR_SET_PDEATHSIG, reaped ? 1 : SIGKILL);
     prctl(PR_SET_NAME, "kiln-launcher");
     keep_from_dumping();
@@ -218,7 +220,8 @@ static int prepare_emulation(struct launcher *l, struct step_setup *step, struct
     struct supervisor_setup setup = {.builder = step->socket, .upper = -1};
     int sockets[2];
 
-    if (mode == KILNRUN_EMULATE_OFF || !is_contained(l)) /* outside of namespaces others do that, or nobody */
+    /* outside of namespaces others do that, or nobody */
+    if (mode == KILNRUN_EMULATE_OFF || !is_contained(l))
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return failure_set(failure, -errno, "emulate", "socketpair");
@@ -317,8 +320,8 @@ static void kill_step(const struct running *step, int signal)
         kill(step->pid, step->reaped ? SIGTERM : signal);
 }
 
-/* The kernel ends all steps with process 1 of their pid namespace. Reapers are asked to, for they leave nothing
- * behind; what has escaped from a killed one is a child by now. */
+/* The kernel ends all steps with process 1 of their pid namespace. Reapers are asked to, for they
+ * leave nothing behind; what has escaped from a killed one is a child by now. */
 __attribute__((noreturn)) static void end(struct launcher *l, int code)
 {
     siginfo_t info;
@@ -456,8 +459,8 @@ static int emulation_fd(const struct running *step)
 }
 
 /* Process 1 of a pid namespace becomes waitable when all others in it are gone, and with them the
- * last users of the mount namespace: the overlay is unmounted, once the supervisor, which looks into
- * it, has ended, too. True if all is over. */
+ * last users of the mount namespace: the overlay is unmounted, once the supervisor, which looks
+ * into it, has ended, too. True if all is over. */
 static bool reap_step(struct running *step)
 {
     if (step->pidfd >= 0)

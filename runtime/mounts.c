@@ -131,8 +131,8 @@ int mounts_outer_proc(struct mounts *m)
     return attach_named(m, m->proc, "proc");
 }
 
-/* Whether this mount may be why the kernel refuses a fresh /proc. What is made to be mounted on, and is empty, is
- * not (proc_create_mount_point() and register_sysctl_mount_point() in the kernel). */
+/* Whether this mount may be why the kernel refuses a fresh /proc. What is made to be mounted on,
+ * and is empty, is not (proc_create_mount_point() and register_sysctl_mount_point()). */
 static bool covers_proc(const char *place)
 {
     static const char *const harmless[] = {"/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd"};
@@ -165,7 +165,8 @@ bool mounts_proc_is_covered(void)
     bool covered = false;
     char line[4096], place[4096];
 
-    while (!covered && mounts && fgets(line, sizeof line, mounts)) /* proc_pid_mountinfo(5): the fifth field */
+    /* proc_pid_mountinfo(5): the fifth field */
+    while (!covered && mounts && fgets(line, sizeof line, mounts))
         covered = sscanf(line, "%*s %*s %*s %*s %4095s", place) == 1 && covers_proc(place);
     if (mounts)
         fclose(mounts);
@@ -415,7 +416,8 @@ int mounts_secret(int content_fd, mode_t mode, uid_t uid, gid_t gid, bool keep_o
 
 int mounts_subpath(int mount, const char *path, bool readonly)
 {
-    int place = sys_openat2(mount, path, O_PATH | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    int place =
+        sys_openat2(mount, path, O_PATH | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     int copy, rc;
 
     if (place < 0)

@@ -35,8 +35,8 @@ int mounts_masks(struct mounts *m);
  * mount namespace that the fd was opened in. Returns an fd, -1 if source_fd is -1 (and then no
  * failure is recorded), or a negative errno. */
 int mounts_detach(int source_fd, bool readonly, struct kilnrun_failure *failure, const char *what);
-/* Detached as well: an empty directory in memory of at most so many bytes (0: the kernel's default),
- * as Docker mounts a tmpfs for a container (nosuid, nodev). */
+/* Detached as well: an empty directory in memory of at most so many bytes (0: the kernel's
+ * default), as Docker mounts a tmpfs for a container (nosuid, nodev). */
 int mounts_tmpfs(uint64_t size, bool readonly);
 /* A file in memory with the bytes of content_fd, read-only; noexec unless its mode says x. To be
  * made in the step's own mount namespace before its rootfs is there: it comes out of a ramfs that

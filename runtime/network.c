@@ -22,10 +22,10 @@
 
 #define START_SECONDS 20 /* for pasta: usually 0.03 */
 
-/* Where pasta finds the namespace: in the first of these directories that is there, below a tmpfs of
- * the keeper's own mount namespace. Below /run/user because that is what AppArmor's profile for it
- * allows (passt's contrib/apparmor, abstractions/pasta). A path below /proc/PID would be refused to
- * pasta, which gives up the capability for that. */
+/* Where pasta finds the namespace: in the first of these directories that is there, below a tmpfs
+ * of the keeper's own mount namespace. Below /run/user because that is what AppArmor's profile for
+ * it allows (passt's contrib/apparmor, abstractions/pasta). A path below /proc/PID would be refused
+ * to pasta, which gives up the capability for that. */
 static const char *const places[] = {"/run/user", "/mnt", "/run"};
 #define N_PLACES (sizeof places / sizeof places[0])
 

@@ -103,7 +103,8 @@ static int configure(int fs, const struct kilnrun_layers *layers, enum kilnrun_o
 static int directory_detached(int directory, struct kilnrun_failure *failure)
 {
     struct mount_attr nodev = {.attr_set = MOUNT_ATTR_NODEV};
-    int mount = open_tree(directory, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int mount = open_tree(directory, "",
+                          AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
     if (mount < 0)
         return failure_set(failure, -errno, "rootfs", "bind the directory");

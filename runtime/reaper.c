@@ -29,7 +29,8 @@ static void kill_children(const char *path, pid_t except)
     char list[16 * 1024], *at = list, *end;
 
     read_children(path, list);
-    for (long pid; (pid = strtol(at, &end, 10)) > 1 && *end == ' '; at = end) /* not one that was cut off */
+    /* not one that was cut off */
+    for (long pid; (pid = strtol(at, &end, 10)) > 1 && *end == ' '; at = end)
         if (pid != except)
             kill((pid_t)pid, SIGKILL);
 }
@@ -87,8 +88,8 @@ __attribute__((noreturn)) static void end_as(int status)
     _exit(128 + WTERMSIG(status));
 }
 
-/* proot ends when all that it traces has ended; the command shall be enough. That is the first child that it is seen
- * with: it needs milliseconds to start. *command: 0 to begin with. */
+/* proot ends when all that it traces has ended; the command shall be enough. That is the first
+ * child that it is seen with: it needs milliseconds to start. *command: 0 to begin with. */
 static void end_tracees(pid_t proot, pid_t *command)
 {
     char path[64], list[16 * 1024];

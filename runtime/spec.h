@@ -20,8 +20,8 @@ enum kilnrun_emulate spec_emulation(int memory_fd);
 /* The fd of the upper directory among those of the spec, or -1. */
 int spec_upper_fd(int memory_fd, const struct spec_fds *fds);
 
-/* The spec again, from the memory file and the received fds. Its arrays are never freed: the process
- * that reads it becomes the command, or its init. */
+/* The spec again, from the memory file and the received fds. Its arrays are never freed: the
+ * process that reads it becomes the command, or its init. */
 int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec);
 /* The same, and says where the spec's strings lie, among them the environment: in a mapping. */
 int spec_map(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec, void **bytes,

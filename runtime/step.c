@@ -3,8 +3,8 @@
  * The order is what the kernel allows: layers and binds are taken in the builder's mount namespace,
  * mounts are made while the builder's user namespace gives the power to, the command's process is
  * made when the nested user namespace was entered, so that no more than its own can be held by its
- * init; there the seccomp filter goes in (while CAP_SYS_ADMIN is still held, so that no_new_privs is
- * not needed) before capabilities are cut. */
+ * init; there the seccomp filter goes in (while CAP_SYS_ADMIN is still held, so that no_new_privs
+ * is not needed) before capabilities are cut. */
 #include "step.h"
 
 #include <errno.h>
@@ -83,13 +83,13 @@ static int leave_reaper(struct step *s)
     return rc < 0 ? failure_set(&s->failure, rc, "clone", "make the command's process") : 0;
 }
 
-/* What a command may expect of its process: nothing of the builder's, nothing of ours. Signals are as they
- * should be: the launcher has reset them for itself. */
+/* What a command may expect of its process: nothing of the builder's, nothing of ours. Signals are
+ * as they should be: the launcher has reset them for itself. */
 static int reset_process(struct step *s)
 {
     umask(022);
-    /* session-keyring(7): the user's may hold keys that open his disks and his other hosts. A filter that refuses
-     * it refuses the command the use of keys, too. */
+    /* session-keyring(7): the user's may hold keys that open his disks and his other hosts. A
+     * filter that refuses it refuses the command the use of keys, too. */
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS &&
         !(errno == EPERM && isolation(s) >= KILNRUN_CHROOT))
         return failure_set(&s->failure, -errno, "session", "make a session keyring");
@@ -240,8 +240,8 @@ static int enter_user_namespace(struct step *s)
     return 0;
 }
 
-/* Pipes are handed to the command's user, who may want to open /dev/stdout; as runc does, and like it
- * not minding if that fails (an id that is not mapped). */
+/* Pipes are handed to the command's user, who may want to open /dev/stdout; as runc does, and like
+ * it not minding if that fails (an id that is not mapped). */
 static void give_away(const struct step *s, int fd)
 {
     struct stat st;
@@ -252,9 +252,10 @@ static void give_away(const struct step *s, int fd)
 
 static int set_stdio(struct step *s)
 {
-    /* not s->mounts.dev: in a mount namespace of the command's own that is another mount, a bare one */
-    int null =
-        sys_openat2(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    /* not s->mounts.dev: in a mount namespace of the command's own that is another mount, a bare
+     * one */
+    int null = sys_openat2(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC,
+                           RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     int input = s->spec.input_fd < 0 ? null : s->spec.input_fd;
     int error = s->spec.error_fd < 0 ? s->spec.output_fd : s->spec.error_fd;
 
@@ -394,8 +395,8 @@ static int drop_privileges(struct step *s)
     return rc < 0 ? failure_set(&s->failure, rc, "capabilities", "capset") : 0;
 }
 
-/* A regular file that may be executed: 0, or why not. The real ids, which access(2) asks about, are the
- * effective ones. */
+/* A regular file that may be executed: 0, or why not. The real ids, which access(2) asks about, are
+ * the effective ones. */
 static int executable(const char *path)
 {
     struct stat st;
@@ -437,7 +438,8 @@ static bool is_elf(const char *path)
 {
     char magic[4] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool is = fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "\177ELF", 4) == 0;
+    bool is = fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic &&
+              memcmp(magic, "\177ELF", 4) == 0;
 
     if (fd >= 0)
         close(fd);
@@ -510,7 +512,8 @@ static void prepare_in_namespaces(struct step *s)
 
     if ((rc = reset_process(s)) < 0 ||
         /* with the builder's mounts */
-        (rc = take_sources(s)) < 0 || (rc = join_cgroups(s)) < 0 || (rc = leave_mount_namespace(s)) < 0 ||
+        (rc = take_sources(s)) < 0 || (rc = join_cgroups(s)) < 0 ||
+        (rc = leave_mount_namespace(s)) < 0 ||
         (rc = enter_network(s)) < 0 || /* network namespace, but for the host's */
         /* with mounts of our own, and the power to make more */
         (rc = binds_make(&s->binds)) < 0 ||    /* what RUN --mount shows */
@@ -532,8 +535,8 @@ static void prepare_in_namespaces(struct step *s)
     start_command(s); /* become_command() goes on */
 }
 
-/* Without a filter of our own: it would need no_new_privs, which breaks set-id programs. The reaper is the
- * command's init. */
+/* Without a filter of our own: it would need no_new_privs, which breaks set-id programs. The reaper
+ * is the command's init. */
 static void prepare_in_chroot(struct step *s)
 {
     int rc;

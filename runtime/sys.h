@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 /* As fork(), with `flags` (CLONE_NEW*): the child gets a copy of the memory and returns here with
- * 0. A pidfd goes to *pidfd (close-on-exec). By clone(2) where clone3 is missing (Linux 5.3) or refused:
- * seccomp filters cannot see its flags, so some refuse it as a whole. Only for single-threaded callers; the child must leave
- * by _exit or exec. */
+ * 0. A pidfd goes to *pidfd (close-on-exec). By clone(2) where clone3 is missing (Linux 5.3) or
+ * refused: seccomp filters cannot see its flags, so some refuse it as a whole. Only for
+ * single-threaded callers; the child must leave by _exit or exec. */
 static inline pid_t sys_clone(uint64_t flags, int *pidfd)
 {
     struct clone_args args = {

@@ -1,6 +1,7 @@
-/* Compiles a seccomp profile (runtime/profiles/default.json, which describes its own form) to BPF, and
- * writes that as a C array, or as a table of calls for calls.h; for the architecture it runs on, or the one
- * that is named. Runs when kiln is built; never installed, never run on input of others.
+/* Compiles a seccomp profile (runtime/profiles/default.json, which describes its own form) to BPF,
+ * and writes that as a C array, or as a table of calls for calls.h; for the architecture it runs
+ * on, or the one that is named. Runs when kiln is built; never installed, never run on input of
+ * others.
  *
  * libseccomp does the work. In front of its program stands a prologue of our own for calls that are
  * newer than the libseccomp at hand: the allowed ones by number, and ENOSYS, not EPERM, for all

@@ -4,8 +4,8 @@
  * launcher's end of a socket of the step's own, and says how many more fds follow on that one in
  * WIRE_FDS messages. On the step's socket the builder then says WIRE_KILL; it hears, in this order,
  * WIRE_STUBS (if any), WIRE_STARTED, WIRE_FAILURE (alone, or instead of what should have followed),
- * WIRE_TIMEOUT, WIRE_SIGNALED and WIRE_RECORDS (if so) and always WIRE_EXIT at last. When it closes its
- * end, the command is killed.
+ * WIRE_TIMEOUT, WIRE_SIGNALED and WIRE_RECORDS (if so) and always WIRE_EXIT at last. When it closes
+ * its end, the command is killed.
  *
  * A network begins with WIRE_NETWORK on the control socket, with the other end of a socket of its
  * own, on which the builder hears WIRE_NETWORK with the namespace, or WIRE_FAILURE. When it closes

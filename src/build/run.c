@@ -1,8 +1,8 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
-#include "build/isolation.h"
 #include "build/command.h"
 #include "build/emulate.h"
+#include "build/isolation.h"
 #include "build/shell.h"
 #include "tree/diff.h"
 

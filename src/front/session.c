@@ -69,13 +69,16 @@ static bool check_root(const char *root, GError **error)
     return false;
 }
 
-/* Tells the builder in what it runs, or, if it only reads, in what a build is asked to: its keys are to be foreseen. */
-static void describe_isolation(json_object *request, const KilnSpawn *spawn, KilnIds ids, const char *refused)
+/* Tells the builder in what it runs, or, if it only reads, in what a build is asked to: its keys
+ * are to be foreseen. */
+static void describe_isolation(json_object *request, const KilnSpawn *spawn, KilnIds ids,
+                               const char *refused)
 {
-    KilnIsolation isolation = spawn->plain && spawn->isolation != KILN_ISOLATION_AUTO ? spawn->isolation
-                              : ids == KILN_IDS_CHROOT                               ? KILN_ISOLATION_CHROOT
-                              : ids == KILN_IDS_PROOT                                ? KILN_ISOLATION_PROOT
-                                                                                     : KILN_ISOLATION_USERNS;
+    KilnIsolation isolation = spawn->plain && spawn->isolation != KILN_ISOLATION_AUTO
+                                  ? spawn->isolation
+                              : ids == KILN_IDS_CHROOT ? KILN_ISOLATION_CHROOT
+                              : ids == KILN_IDS_PROOT  ? KILN_ISOLATION_PROOT
+                                                       : KILN_ISOLATION_USERNS;
     json_object_object_add(request, "isolation",
                            json_object_new_string(kiln_isolation_name(isolation)));
     if (refused) {
@@ -94,7 +97,8 @@ static bool read_isolation(const KilnRequest *r, KilnIsolation *out, GError **er
     if (kiln_isolation_parse(asked ? asked : variable, out)) {
         return true;
     }
-    g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE, "%s%s: unknown isolation (" KILN_ISOLATION_NAMES ")",
+    g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE,
+                "%s%s: unknown isolation (" KILN_ISOLATION_NAMES ")",
                 asked ? "--isolation " : "KILN_ISOLATION=", asked ? asked : variable);
     return false;
 }
