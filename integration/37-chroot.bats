@@ -224,6 +224,37 @@ END
     refute pgrep -f 'sleep 5004'
 }
 
+@test "where /proc is the outer one, what emulates owners and devices leads a command to no process outside" {
+    for role in ranged single; do
+        dir=$(workdir "$role")
+        mkdir -p "$dir/context" "$dir/outside"
+        touch "$dir/outside/file"
+        cat >"$dir/context/Dockerfile" <<END
+FROM debian:bookworm-slim
+RUN for p in \$(grep -l kiln /proc/[0-9]*/comm); do p=\${p%/comm}; there=\$p/root$dir/outside; \\
+        mknod \$there/device c 1 3; chown 33:44 \$there/file; chmod 6777 \$there/file; mkdir \$there/directory; \\
+        setpriv --reuid 1000 --clear-groups sh -c "echo out >\$there/made; mkdir \$there/hers; mkfifo \$there/fifo"; \\
+    done 2>/dev/null; \\
+    for p in /proc/self \$(grep -l kiln /proc/[0-9]*/comm); do p=\${p%/comm}; for fd in exe fd/0 fd/3 fd/4 fd/5 fd/6 fd/7; do \\
+        chown 33 \$p/\$fd && echo chown \$p/\$fd; mknod \$p/\$fd/by-fd c 1 3 && echo mknod \$p/\$fd; \\
+    done; done 2>/dev/null; \\
+    mknod /null c 1 3 && chown 33 /dev/stdout && echo all was tried
+END
+        own "$role" "$dir"
+        export -f build as
+        # shellcheck disable=SC2016
+        run timeout -k 5 60 unshare -m bash -c '
+            mount --bind /dev/null /proc/timer_list; export KILN_IT; build "$1" --no-cache "$2"' bash "$role" "$dir/context"
+        [ "$status" -eq 0 ] || { echo "$output"; false; }
+        [[ $output == *'WARNING: parts of /proc are covered here'*'all was tried'* ]]
+        [[ $output != *'mknod /proc/'* && $output != *'chown /proc/'*/exe* ]] || { echo "$output"; false; }
+        [ "$(ls "$dir/outside")" = file ] || { ls -l "$dir/outside"; false; }
+        [ "$(stat -c %a "$dir/outside/file")" = 644 ]
+        run getfattr -d -m - "$dir/outside/file"
+        [ "$output" = "" ] || { echo "$output"; false; }
+    done
+}
+
 @test "--isolation: unknown ones and those that this host or user cannot have are refused" {
     dir=$(workdir ranged)
     printf 'FROM busybox\nRUN true\n' >"$dir/Dockerfile"

@@ -96,7 +96,8 @@ static long open_place(struct call *c, const struct place *place, int flags, mod
     struct user user = users_of(c);
     long rc = -EEXIST;
 
-    if (node_is_ordinary(c, place, &user))
+    /* With O_PATH nothing is made, whatever else the flags say. */
+    if ((flags & O_PATH) || node_is_ordinary(c, place, &user))
         return ANSWER_CONTINUE;
     if (flags & TMPFILE_BIT)
         return create_unnamed(c, place, &user, flags, mode);

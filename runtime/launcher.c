@@ -203,6 +203,8 @@ static int fork_supervisor(struct launcher *l, const struct supervisor_setup *se
     if (l->proc < 0)
         return failure_set(failure, l->proc, "emulate", "mount a proc for the supervisor");
     child.proc = l->proc;
+    child.user_ns = l->user_ns;
+    child.in_sight = l->options.isolation == KILNRUN_OUTER_PROC;
     pid = sys_clone(0, &pidfd);
     if (pid == 0 && step)
         supervisor_run(&child, step->spec_fd, &step->fds);
@@ -218,7 +220,7 @@ static int prepare_emulation(struct launcher *l, struct step_setup *step, struct
 {
     enum kilnrun_emulate mode = spec_emulation(step->spec_fd);
     struct supervisor_setup setup = {.builder = step->socket, .upper = -1};
-    int sockets[2];
+    int sockets[2], rc;
 
     /* outside of namespaces others do that, or nobody */
     if (mode == KILNRUN_EMULATE_OFF || !is_contained(l))
@@ -235,7 +237,8 @@ static int prepare_emulation(struct launcher *l, struct step_setup *step, struct
                    : 0;
     }
     setup.step = sockets[1];
-    running->supervisor = fork_supervisor(l, &setup, step, failure);
+    rc = get_ready(l, failure); /* it needs the nested user namespace, which the first step makes */
+    running->supervisor = rc < 0 ? rc : fork_supervisor(l, &setup, step, failure);
     close(sockets[1]);
     return running->supervisor < 0 ? running->supervisor : 0;
 }

@@ -122,6 +122,21 @@ static int own_link(const struct walk *w, const char *name, char target[PATH_MAX
     return 1;
 }
 
+/* Whether what a link of proc stands for may be gone to. A process may follow all of its own: where
+ * the caller's proc shows us, our program and our files would be reached. There it is the caller's
+ * open files alone, and of others the text counts. */
+static bool is_for_caller(const struct walk *w)
+{
+    struct stat here, files;
+    char name[32];
+
+    if (!w->c->s->in_sight)
+        return true;
+    snprintf(name, sizeof name, "%lld/fd", caller_status(w->c, "Tgid", 10));
+    return fstat(w->dir, &here) == 0 && fstatat(w->c->s->proc, name, &files, 0) == 0 &&
+           here.st_dev == files.st_dev && here.st_ino == files.st_ino;
+}
+
 static void move_to(struct walk *w, int fd)
 {
     if (w->dir >= 0)
@@ -147,7 +162,7 @@ static int step_to(struct walk *w, const char *name, bool last, char target[PATH
         move_to(w, fd);
         return 0;
     }
-    if (is_procfs(fd)) { /* most are magic links, which lead elsewhere than their text says */
+    if (is_procfs(fd) && is_for_caller(w)) { /* most are magic links, which lead elsewhere than their text says */
         int through = openat(w->dir, name, O_PATH | O_CLOEXEC);
         if (through >= 0) {
             close(fd);
@@ -219,6 +234,8 @@ int place_open(const struct call *c, const struct place *place, bool follow)
 
     if (rc < 0)
         return rc;
+    if (c->s->in_sight && !place->is_fd)
+        return walk_open(c, place, follow);
     /* What is named by a number of the caller's is behind a magic link of ours. */
     fd = open(name.text, O_PATH | O_CLOEXEC | (follow || place->is_fd ? 0 : O_NOFOLLOW));
     if (fd < 0 && errno == ENOENT)

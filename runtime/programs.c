@@ -29,7 +29,7 @@ static void find_set_id(struct call *c, const struct place *place, bool follow,
 /* The kernel executes it in any case. The user changes when that has succeeded: which is so when
  * the caller is seen to run this very file, at its next call. An interpreter is another file; of
  * scripts set-id bits do not count anyway. */
-static long execute(struct call *c, uint64_t dirfd, uint64_t path, unsigned flags)
+static long note_execution(struct call *c, uint64_t dirfd, uint64_t path, unsigned flags)
 {
     bool follow = !(flags & AT_SYMLINK_NOFOLLOW);
     struct user now = users_of(c), after = now;
@@ -38,7 +38,6 @@ static long execute(struct call *c, uint64_t dirfd, uint64_t path, unsigned flag
     struct owned owned;
     struct stat st;
 
-    c->s->executed = true;
     if (place_read(c, dirfd, path, flags, &place) < 0 || place_name(c, &place, &name) < 0 ||
         fstatat(c->s->proc, name.text, &st, follow || place.is_fd ? 0 : AT_SYMLINK_NOFOLLOW) < 0 ||
         !S_ISREG(st.st_mode))
@@ -48,6 +47,16 @@ static long execute(struct call *c, uint64_t dirfd, uint64_t path, unsigned flag
     if (memcmp(&now, &after, sizeof now) != 0)
         users_become_by(c, &now, &after, st.st_dev, st.st_ino);
     return ANSWER_CONTINUE;
+}
+
+/* The first one is ours, of a process whose memory only the builder's power can read. */
+static long execute(struct call *c, uint64_t dirfd, uint64_t path, unsigned flags)
+{
+    long rc = note_execution(c, dirfd, path, flags);
+
+    c->s->executed = true;
+    supervisor_confine(c->s);
+    return rc;
 }
 
 long programs_execve(struct call *c)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,16 @@ static void enter_root(struct supervisor *s)
     ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, sync); /* Linux 6.6; only faster */
 }
 
+void supervisor_confine(struct supervisor *s)
+{
+    if (s->user_ns < 0)
+        return;
+    if (setns(s->user_ns, CLONE_NEWUSER) < 0)
+        fail("enter the nested user namespace");
+    close(s->user_ns);
+    s->user_ns = -1;
+}
+
 /* --- Answering --- */
 
 static long answer(struct supervisor *s, const struct seccomp_notif *request)
@@ -222,21 +233,27 @@ void supervisor_run_devices(const struct supervisor_setup *setup)
                            .proc = setup->proc,
                            .listener = setup->listener,
                            .root = setup->root,
+                           .user_ns = setup->user_ns,
+                           .in_sight = setup->in_sight,
                            .chrooted = true};
-    int *const keep[] = {&s.proc, &s.builder, &s.upper, &s.listener, &s.root};
+    int *const keep[] = {&s.proc, &s.builder, &s.upper, &s.listener, &s.root, &s.user_ns};
 
     prctl(PR_SET_NAME, "kiln-supervisor");
     umask(0);
     keep_only(keep, COUNT(keep));
+    supervisor_confine(&s);
     run(&s);
 }
 
 void supervisor_run(const struct supervisor_setup *setup, int spec_fd, const struct spec_fds *fds)
 {
     struct kilnrun_spec spec;
-    struct supervisor s = {.builder = setup->builder, .proc = setup->proc};
+    struct supervisor s = {.builder = setup->builder,
+                           .proc = setup->proc,
+                           .user_ns = setup->user_ns,
+                           .in_sight = setup->in_sight};
     int step = setup->step;
-    int *const keep[] = {&s.proc, &s.builder, &step, &s.upper, &spec.below_fd};
+    int *const keep[] = {&s.proc, &s.builder, &step, &s.upper, &spec.below_fd, &s.user_ns};
     int rc = spec_read(spec_fd, fds, &spec);
 
     prctl(PR_SET_NAME, "kiln-supervisor");

@@ -1,12 +1,14 @@
-/* The supervisor of a step: a process in the launcher's namespaces, with the builder's power over
- * files, that answers the system calls of the command that emulate-calls.h lists.
+/* The supervisor of a step: a process in the launcher's other namespaces, with all power over the
+ * files of the nested user namespace, that answers the system calls of the command that emulate-calls.h lists.
  *
  * The command is hostile. Of a caller nothing is believed but what the kernel says of it; its
  * memory is read once; what a name leads to is opened, then the notification is checked to be alive
  * still (so that /proc/TID was the caller), then the open file is acted on. Names are resolved with
  * the caller's root as our own root, from the caller's working directory: there they cannot lead
- * out. No call is let through to the kernel whose effect was made up here. What is lacking in all
- * this is stopped by the kernel at the borders of the builder's user namespace. */
+ * out. No call is let through to the kernel whose effect was made up here. Before the command has
+ * begun, the supervisor enters the nested user namespace, for good: a name that leads through links
+ * of proc (/proc/PID/root, exe, fd/N) leads no further than the command itself could get, be that
+ * the step's init or, where the outer proc is bound, any process of the host's. */
 #pragma once
 
 #include <linux/seccomp.h>
@@ -25,10 +27,12 @@ struct supervisor {
     int listener;
     int proc;            /* a proc of our own pid namespace: the working directory, too */
     int root;            /* of the step */
+    int user_ns;         /* the nested user namespace; -1 when it has been entered */
     uint64_t root_mount; /* its id */
     bool executed;       /* the step's process, which is ours, has become the command */
     bool chrooted;       /* a process has called chroot: roots have to be asked for */
     bool elsewhere;      /* our root is not the step's now */
+    bool in_sight;       /* the step's /proc shows this process, too */
     struct users users;
     struct owners owners;
 };
@@ -58,6 +62,9 @@ struct emulate_answer {
  * its own. */
 bool call_alive(const struct call *c);
 
+/* Gives up all power outside of the nested user namespace. */
+void supervisor_confine(struct supervisor *s);
+
 /* Hands an open file over as the result of the call, close-on-exec or not. */
 long call_answer_with(const struct call *c, int fd, bool cloexec);
 
@@ -68,6 +75,8 @@ struct supervisor_setup {
     int step; /* a socket that brings the listener and the root, if these are not here yet */
     int listener, root;
     int upper;
+    int user_ns; /* the nested user namespace */
+    bool in_sight;
 };
 
 /* Run in a process forked by the launcher until no process of the step is left; the records, if
