@@ -11,6 +11,7 @@
 
 #include "caller.h"
 #include "supervisor.h"
+#include "sys.h"
 
 #define MAX_SYMLINKS 40 /* as the kernel */
 
@@ -124,7 +125,7 @@ static int own_link(const struct walk *w, const char *name, char target[PATH_MAX
 
 /* Whether what a link of proc stands for may be gone to. A process may follow all of its own: where
  * the caller's proc shows us, our program and our files would be reached. There it is the caller's
- * open files alone, and of others the text counts. */
+ * open files alone, and the links that are as any other. */
 static bool is_for_caller(const struct walk *w)
 {
     struct stat here, files;
@@ -162,8 +163,14 @@ static int step_to(struct walk *w, const char *name, bool last, char target[PATH
         move_to(w, fd);
         return 0;
     }
-    if (is_procfs(fd) && is_for_caller(w)) { /* most are magic links, which lead elsewhere than their text says */
-        int through = openat(w->dir, name, O_PATH | O_CLOEXEC);
+    if (is_procfs(fd)) { /* most are magic links, which lead elsewhere than their text says */
+        int through = is_for_caller(w) ? openat(w->dir, name, O_PATH | O_CLOEXEC)
+                                       : sys_openat2(w->dir, name, O_PATH | O_CLOEXEC,
+                                                     RESOLVE_NO_MAGICLINKS);
+        if (through < 0 && (errno == ELOOP || errno == EACCES)) {
+            close(fd);
+            return -EACCES;
+        }
         if (through >= 0) {
             close(fd);
             move_to(w, through);

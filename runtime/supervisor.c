@@ -123,7 +123,8 @@ void supervisor_confine(struct supervisor *s)
 {
     if (s->user_ns < 0)
         return;
-    if (setns(s->user_ns, CLONE_NEWUSER) < 0)
+    /* There a command with all capabilities could trace it, and have its root, mounts and files. */
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || setns(s->user_ns, CLONE_NEWUSER) < 0)
         fail("enter the nested user namespace");
     close(s->user_ns);
     s->user_ns = -1;
