@@ -164,9 +164,9 @@ static int step_to(struct walk *w, const char *name, bool last, char target[PATH
         return 0;
     }
     if (is_procfs(fd)) { /* most are magic links, which lead elsewhere than their text says */
-        int through = is_for_caller(w) ? openat(w->dir, name, O_PATH | O_CLOEXEC)
-                                       : sys_openat2(w->dir, name, O_PATH | O_CLOEXEC,
-                                                     RESOLVE_NO_MAGICLINKS);
+        int through = is_for_caller(w)
+                          ? openat(w->dir, name, O_PATH | O_CLOEXEC)
+                          : sys_openat2(w->dir, name, O_PATH | O_CLOEXEC, RESOLVE_NO_MAGICLINKS);
         if (through < 0 && (errno == ELOOP || errno == EACCES)) {
             close(fd);
             return -EACCES;
