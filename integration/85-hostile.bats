@@ -153,7 +153,6 @@ for path in ("/d", "/f"):
         except OSError: pass
 os.setxattr("/f", "user.mine", b"1")'
 ! mknod /whiteout c 0 0
-! mknod /disk b 254 0
 EOF
 RUN ls /d/kept && ls -la /f
 END
