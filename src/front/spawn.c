@@ -52,6 +52,7 @@ typedef struct {
     KilnHostProblem *problem; /* the parent's: see KilnSpawn */
     char *const *argv;
     char *refused;            /* the parent's: what was refused */
+    bool entered;             /* the parent's: the namespaces were had, something else failed */
     char uid_map[40], gid_map[40];
 } Child;
 
@@ -201,6 +202,7 @@ static void set_host_error(Child *c, const char *what, int code, KilnHostProblem
 
 static void explain(Child *c, const Report *report, GError **error)
 {
+    c->entered = report->stage == STAGE_PROTECT || report->stage == STAGE_FDS || report->stage == STAGE_EXEC;
     switch (report->stage) {
     case STAGE_EXEC:
         g_set_error(error, KILN_ERROR, KILN_ERROR_HOST, "cannot execute %s: %s", c->program,
@@ -368,7 +370,8 @@ static pid_t launch_best(Child *c, const KilnSpawn *spawn, GError **error)
     GError *failure = NULL;
     g_autofree char *why = NULL;
     pid_t pid = launch_in_namespaces(c, spawn, &failure);
-    KilnIsolation instead = pid < 0 ? kiln_isolation_without_namespaces(&why) : KILN_ISOLATION_AUTO;
+    KilnIsolation instead =
+        pid < 0 && !c->entered ? kiln_isolation_without_namespaces(&why) : KILN_ISOLATION_AUTO;
     if (instead == KILN_ISOLATION_AUTO) {
         if (failure) {
             g_propagate_error(error, failure);
