@@ -13,6 +13,7 @@ setup() {
         own "$role" "$dir"
     done
     DIR=$(workdir ranged)
+    export KILN_TUN=/nonexistent # the host's own: as() would need unshare and /dev/net for another
 }
 
 # Runs a shell text after lib.bash in another setting, which the words before "--" make.
@@ -46,7 +47,7 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     export ROLE=ranged
     within refuse EPERM unshare -- 'as ranged kiln doctor'
     says "user namespaces" "seccomp filter" "--security-opt seccomp=unconfined"
-    within refuse EPERM unshare -- "$BUILD"
+    within refuse EPERM unshare -- "${BUILD/--no-cache/--no-cache --isolation=userns}"
     refused_or_built "cannot make a user namespace" "seccomp filter" "--security-opt seccomp=unconfined"
 }
 
@@ -56,12 +57,12 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
         . "$0/lib.bash"
         exec setpriv --bounding-set -all --inh-caps -all env KILN_ROOT="$1/store" KILN_LIBEXEC="$KILN_IT/bin" kiln doctor' \
         "$HERE" "$(workdir root)"
-    [ "$status" -eq 3 ]
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ] # whether proot is there
     says "user namespaces" "max_user_namespaces" "sysctl -w user.max_user_namespaces=15000"
     run unshare -U --map-root-user bash -c 'echo 0 >/proc/sys/user/max_user_namespaces
         . "$0/lib.bash"
         exec setpriv --bounding-set -all --inh-caps -all env KILN_ROOT="$1/store" KILN_LIBEXEC="$KILN_IT/bin" \
-            kiln build --progress plain "$1/context"' "$HERE" "$(workdir root)"
+            kiln build --isolation=userns --progress plain "$1/context"' "$HERE" "$(workdir root)"
     refused_or_built "user namespace" "sysctl -w user.max_user_namespaces=15000"
 }
 
@@ -107,7 +108,7 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     export root ROLE=root
     within unshare -m -- 'mount -t overlay -o "lowerdir=$root/lower,upperdir=$root/upper,workdir=$root/work" o "$root/merged"
         KILN_ROOT=$root/merged/store as root kiln doctor'
-    says "store" "(overlay)" "put the store on a volume"
+    says "store" "(overlay)" "snapshotter" "overlay's upper directory" "put the store on ext4"
     within unshare -m -- 'mount -t overlay -o "lowerdir=$root/lower,upperdir=$root/upper,workdir=$root/work" o "$root/merged"
         export KILN_ROOT=$root/merged/store2; as root kiln import "$FIXTURES/busybox.tar" busybox >/dev/null; '"$BUILD"
     refused_or_built "lies on an overlay" "--root DIR"
@@ -118,7 +119,7 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     mkdir "$root/ram"
     export root ROLE=root
     within unshare -m -- 'mount -t ramfs none "$root/ram"; KILN_ROOT=$root/ram/store as root kiln doctor'
-    says "store" "no user extended attributes" "put the store on a local file system"
+    says "store" "snapshotter" "overlay: mounting one here" "put the store on ext4"
 }
 
 @test "devices: absent, without a driver, not permitted" {
@@ -128,7 +129,7 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     says "WARN  /dev/net/tun" "no driver"
     within unshare -m -- 'mount -t tmpfs none /dev/net; mknod -m 600 /dev/net/tun c 10 200; as single kiln doctor'
     says "WARN  /dev/net/tun" "Permission denied" "chmod 666 /dev/net/tun"
-    says "OK    /dev/fuse"
+    says "/dev/fuse"
 }
 
 @test "a program for another processor, and no handler" {
