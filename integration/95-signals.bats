@@ -97,7 +97,7 @@ END
         # the third kills the builder: the next build tidies up after it
         [[ $signals == TERM\ * ]] || assert_nothing_left
         [ "$status" -eq "${signals#*:}" ]
-        [ $(($(now_ms) - before)) -lt 5000 ]
+        [ $(($(now_ms) - before)) -lt 20000 ]
         grep -qx 'ERROR: interrupted' "$DIR/out"
         [ "$(ls -A "$DIR" | grep -c a.tar)" -eq 0 ]
     done
