@@ -108,12 +108,23 @@ void kilnrun_stop(struct kilnrun *k)
     release(k);
 }
 
+static uint32_t position_of(int fd, const struct spec_fds *fds)
+{
+    uint32_t i = 0;
+
+    while (i < fds->n && fds->fds[i] != fd)
+        i++;
+    return i;
+}
+
 /* sockets[0] stays here, sockets[1] goes to the launcher. */
-static int send_step(struct kilnrun *k, const struct kilnrun_limits *limits, int memory,
+static int send_step(struct kilnrun *k, const struct kilnrun_spec *spec, int memory,
                      const struct spec_fds *fds, const int sockets[2])
 {
     const int first[2] = {memory, sockets[1]};
-    const struct wire_step step = {.timeout = limits->timeout};
+    const struct wire_step step = {.timeout = spec->limits.timeout,
+                                   .emulate = spec->emulate,
+                                   .upper = position_of(spec->root.upper_fd, fds)};
     int rc;
 
     pthread_mutex_lock(&k->lock);
@@ -141,7 +152,7 @@ int kilnrun_step_start(struct kilnrun *k, const struct kilnrun_spec *spec,
     if (rc == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         rc = -errno;
     else if (rc == 0) {
-        rc = send_step(k, &spec->limits, memory, &fds, sockets);
+        rc = send_step(k, spec, memory, &fds, sockets);
         close(sockets[1]);
         if (rc < 0)
             close(sockets[0]);

@@ -215,23 +215,24 @@ static int fork_supervisor(struct launcher *l, const struct supervisor_setup *se
 
 /* Makes what a step needs for its emulation. Most steps make no device: a supervisor of devices is
  * forked at the first one (hear_emulation()). */
-static int prepare_emulation(struct launcher *l, struct step_setup *step, struct running *running,
+static int prepare_emulation(struct launcher *l, const struct wire_step *wanted,
+                             struct step_setup *step, struct running *running,
                              struct kilnrun_failure *failure)
 {
-    enum kilnrun_emulate mode = spec_emulation(step->spec_fd);
     struct supervisor_setup setup = {.builder = step->socket, .upper = -1};
     int sockets[2], rc;
 
     /* outside of namespaces others do that, or nobody */
-    if (mode == KILNRUN_EMULATE_OFF || !is_contained(l))
+    if (wanted->emulate == KILNRUN_EMULATE_OFF || !is_contained(l))
         return 0;
+    if (wanted->upper >= step->fds.n)
+        return failure_set(failure, -EPROTO, "emulate", "find the upper directory");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return failure_set(failure, -errno, "emulate", "socketpair");
     step->supervisor = sockets[0];
-    if (mode == KILNRUN_EMULATE_DEVICES) {
+    if (wanted->emulate == KILNRUN_EMULATE_DEVICES) {
         running->emulation.step = sockets[1];
-        running->emulation.upper =
-            fcntl(spec_upper_fd(step->spec_fd, &step->fds), F_DUPFD_CLOEXEC, 0);
+        running->emulation.upper = fcntl(step->fds.fds[wanted->upper], F_DUPFD_CLOEXEC, 0);
         return running->emulation.upper < 0
                    ? failure_set(failure, -errno, "emulate", "keep the upper directory")
                    : 0;
@@ -277,7 +278,7 @@ static void start_step(struct launcher *l, size_t n_fds, const struct wire_step 
     if (rc < 0)
         failure_set(&failure, rc, "spec", "receive the file descriptors");
     if (rc == 0)
-        rc = prepare_emulation(l, &setup, &running, &failure);
+        rc = prepare_emulation(l, step, &setup, &running, &failure);
     if (rc == 0)
         running.pid = rc = fork_step(l, &setup, &running.pidfd, &failure);
     close_fds(&setup.fds);

@@ -14,7 +14,7 @@
 #include "supervisor.h"
 #include "sys.h"
 
-#define MAX_ENTRIES (4u << 20) /* a command that gives more symlinks away than this gets ENOSPC */
+#define MAX_ENTRIES (1u << 20) /* a command that gives more symlinks away than this gets ENOSPC */
 
 struct key {
     struct kilnrun_identity identity;

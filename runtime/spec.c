@@ -15,7 +15,6 @@
 enum {
     LAYERS_SINGLES = 4,
     N_SINGLES = 8,
-    UPPER_SINGLE = 2, /* of layers */
     HAS_FIRST_SINGLE = 1 << 0,
     HAS_LOWER_FDS = 1 << N_SINGLES,
     HAS_LOWER_NAMES = 2 << N_SINGLES,
@@ -481,28 +480,6 @@ static void get_spec(struct reader *r, struct kilnrun_spec *s)
     for (size_t i = 0; !r->failed && i < s->n_binds; i++)
         get_bind(r, &binds[i]);
     get_limits(r, &s->limits);
-}
-
-enum kilnrun_emulate spec_emulation(int memory_fd)
-{
-    uint32_t head[2];
-
-    return pread(memory_fd, head, sizeof head, 0) == sizeof head && head[0] == MAGIC
-               ? (enum kilnrun_emulate)head[1]
-               : KILNRUN_EMULATE_OFF;
-}
-
-int spec_upper_fd(int memory_fd, const struct spec_fds *fds)
-{
-    uint32_t head[4]; /* as put_spec() and put_layers() begin */
-    size_t at;
-
-    if (pread(memory_fd, head, sizeof head, 0) != sizeof head || head[0] != MAGIC)
-        return -1;
-    at = head[2] & HAS_LOWER_FDS ? head[3] : 0;
-    for (unsigned i = 0; i < UPPER_SINGLE; i++)
-        at += (head[2] & (uint32_t)HAS_FIRST_SINGLE << i) != 0;
-    return at < fds->n ? fds->fds[at] : -1;
 }
 
 int spec_map(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec, void **bytes,

@@ -15,11 +15,6 @@ struct spec_fds {
  * memfd_create(2). */
 int spec_write(const struct kilnrun_spec *spec, struct spec_fds *fds);
 
-/* What it says about emulation, without all the rest. */
-enum kilnrun_emulate spec_emulation(int memory_fd);
-/* The fd of the upper directory among those of the spec, or -1. */
-int spec_upper_fd(int memory_fd, const struct spec_fds *fds);
-
 /* The spec again, from the memory file and the received fds. Its arrays are never freed: the
  * process that reads it becomes the command, or its init. */
 int spec_read(int memory_fd, const struct spec_fds *fds, struct kilnrun_spec *spec);

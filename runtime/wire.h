@@ -33,6 +33,8 @@ enum wire_type {
 /* What the launcher itself needs to know of a step. */
 struct wire_step {
     uint64_t timeout; /* milliseconds; 0: none */
+    uint32_t emulate; /* enum kilnrun_emulate */
+    uint32_t upper;   /* position of the upper directory among the fds that follow */
 };
 
 #define WIRE_MAX_FDS 250          /* the kernel's limit is 253 (SCM_MAX_FD) */
