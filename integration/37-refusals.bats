@@ -47,6 +47,10 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     export ROLE=ranged
     within refuse EPERM unshare -- 'as ranged kiln doctor'
     says "user namespaces" "seccomp filter" "--security-opt seccomp=unconfined"
+    # a store of namespaces does not fit what would stand in for them
+    within refuse EPERM unshare -- "$BUILD"
+    [ "$status" -eq 3 ]
+    says "cannot make a user namespace" "kiln doctor"
     within refuse EPERM unshare -- "${BUILD/--no-cache/--no-cache --isolation=userns}"
     refused_or_built "cannot make a user namespace" "seccomp filter" "--security-opt seccomp=unconfined"
 }

@@ -116,6 +116,17 @@ static void set_limits(KilnStore *store, json_object *request)
     kiln_store_set_limits(store, limits);
 }
 
+/* A store that namespaces made does not fit what stands in for them: then their refusal is what to look at. */
+static KilnStore *open_to_write(const KilnOperation *op, const char *root, GError **error)
+{
+    KilnStore *store = kiln_store_open(root, KILN_STORE_SHARED, error);
+    const char *reason = kiln_request_text(op->request, "isolation_reason");
+    if (!store && reason && g_error_matches(*error, KILN_STORE_ERROR, KILN_STORE_ERROR_MISMATCH))
+        g_prefix_error(error, "isolation \"%s\" stands in for namespaces (%s; \"kiln doctor\" tells more), and ",
+                       kiln_request_text(op->request, "isolation"), reason);
+    return store;
+}
+
 /* The last event comes when nothing is left in tmp/. Returns whether the operation was asked to end. */
 static bool perform(const Entry *entry, KilnOperation *op, const char *root, KilnListener *listener)
 {
@@ -124,7 +135,7 @@ static bool perform(const Entry *entry, KilnOperation *op, const char *root, Kil
     if (entry->reads)
         op->store = open_to_read(op, root);
     else if (!entry->no_store)
-        op->store = kiln_store_open(root, KILN_STORE_SHARED, &error);
+        op->store = open_to_write(op, root, &error);
     if (op->store)
         set_limits(op->store, op->request);
     if (op->store || entry->no_store || entry->reads)
