@@ -33,12 +33,16 @@ says() { # WORD…
     done
 }
 
-# The build is refused with the words, or has found another way.
-refused_or_built() { # WORD…
-    if [ "$status" -ne 0 ]; then
-        [ "$status" -eq 3 ] || { echo "status $status: $output"; return 1; }
-        says "$@" "kiln doctor"
-    fi
+# The build is refused with the words.
+refused() { # WORD…
+    [ "$status" -eq 3 ] || { echo "status $status: $output"; return 1; }
+    says "$@" "kiln doctor"
+}
+
+# It has found another way, and says so.
+built() { # WORD…
+    [ "$status" -eq 0 ] || { echo "status $status: $output"; return 1; }
+    says "$@"
 }
 
 BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
@@ -49,10 +53,9 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     says "user namespaces" "seccomp filter" "--security-opt seccomp=unconfined"
     # a store of namespaces does not fit what would stand in for them
     within refuse EPERM unshare -- "$BUILD"
-    [ "$status" -eq 3 ]
-    says "cannot make a user namespace" "kiln doctor"
+    refused "cannot make a user namespace"
     within refuse EPERM unshare -- "${BUILD/--no-cache/--no-cache --isolation=userns}"
-    refused_or_built "cannot make a user namespace" "seccomp filter" "--security-opt seccomp=unconfined"
+    refused "cannot make a user namespace" "seccomp filter" "--security-opt seccomp=unconfined"
 }
 
 @test "no user namespaces are left: user.max_user_namespaces" {
@@ -67,7 +70,7 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
         . "$0/lib.bash"
         exec setpriv --bounding-set -all --inh-caps -all env KILN_ROOT="$1/store" KILN_LIBEXEC="$KILN_IT/bin" \
             kiln build --isolation=userns --progress plain "$1/context"' "$HERE" "$(workdir root)"
-    refused_or_built "user namespace" "sysctl -w user.max_user_namespaces=15000"
+    refused "user namespace" "sysctl -w user.max_user_namespaces=15000"
 }
 
 @test "newuidmap without power: copied, with no_new_privs, not installed" {
@@ -102,8 +105,8 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     within unshare -m -p -f --mount-proc -- 'mount -t tmpfs none /proc/acpi 2>/dev/null || mount -t tmpfs none /proc/scsi ||
         mount --bind /dev/null /proc/kcore; as ranged kiln doctor'
     says "fresh /proc" "masked" "systempaths=unconfined" "procMount: Unmasked"
-    ROLE=ranged within unshare -m -p -f --mount-proc -- "mount --bind /dev/null /proc/kcore; $BUILD"
-    refused_or_built "masked" "systempaths=unconfined"
+    ROLE=ranged within unshare -m -p -f --mount-proc -- "mount --bind /dev/null /proc/interrupts; $BUILD"
+    built "parts of /proc are covered here"
 }
 
 @test "the store on an overlay" {
@@ -115,7 +118,7 @@ BUILD='build $ROLE --no-cache "$BATS_TEST_TMPDIR/$ROLE/context"'
     says "store" "(overlay)" "snapshotter" "overlay's upper directory" "put the store on ext4"
     within unshare -m -- 'mount -t overlay -o "lowerdir=$root/lower,upperdir=$root/upper,workdir=$root/work" o "$root/merged"
         export KILN_ROOT=$root/merged/store2; as root kiln import "$FIXTURES/busybox.tar" busybox >/dev/null; '"$BUILD"
-    refused_or_built "lies on an overlay" "--root DIR"
+    built "built"
 }
 
 @test "the store on a file system without extended attributes" {
