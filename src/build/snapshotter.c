@@ -63,8 +63,8 @@ char *kiln_snapshotter_try(KilnSnapshotter s, KilnStore *store)
 
 /* --- Remembering --------------------------------------------------------------------------------- */
 
-/* What an answer is good for: this boot, this file system, this id map (an unprivileged user's overlay is another
- * thing than root's). */
+/* What an answer is good for: this boot and this file system. Whether it is root's overlay or a user's is
+ * settled by the store, which has one id map. */
 static char *circumstances(KilnStore *store)
 {
     struct stat st;
