@@ -160,7 +160,7 @@ outside() { # ATTACK
     for role in ranged single root; do
         context $role < <(printf 'FROM busybox\nCOPY escape /\nRUN /escape tiocsti tioclinux; tty; echo ended\n')
         declare -fx as
-        run script -qec "bash -c 'as $role kiln build --progress plain --no-cache $CONTEXT'" /dev/null </dev/null
+        SHELL=/bin/bash run script -qec "bash -c 'as $role kiln build --progress plain --no-cache $CONTEXT'" /dev/null </dev/null
         [ "$status" -eq 0 ]
         all_refused tiocsti tioclinux
         [[ $output == *'not a tty'* ]]

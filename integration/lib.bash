@@ -3,7 +3,7 @@
 # Roles: ranged (a user with subordinate ids), single (a user without), root, and stranger (a uid without
 # passwd entry or HOME). Each has a store of its own in which setup.sh has put the bases.
 
-KILN_IT=${KILN_IT:-/var/tmp/kiln-integration}
+export KILN_IT=${KILN_IT:-/var/tmp/kiln-integration}
 FIXTURES=${KILN_FIXTURES:-/var/cache/kiln-fixtures}
 export PATH="$KILN_IT/bin:$PATH"
 
