@@ -166,7 +166,7 @@ static bool execute(KilnEngine *e, KilnStep *step, const char *key, gpointer pre
                          .created = outcome->created,
                          .duration = kiln_task_elapsed(task),
                          .name = step->created_by};
-    return kiln_record_put(store, &record, error);
+    return kiln_record_put(store, &record, NULL, error);
 }
 
 /* Looks for the record or executes; the key is claimed meanwhile, so that the same step in two stages runs

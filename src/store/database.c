@@ -5,12 +5,34 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define BUSY_TIMEOUT 30000 /* milliseconds */
 #define CHECKPOINT_PAGES                                                                           \
     8000 /* of 4 KiB; checkpoints are made when confirming, this is only a limit */
 
-/* What schema 2 has and 1 had not. */
+/* What each schema has and the one before had not. A new store goes through all of them.
+ *
+ * 3: records of older kilns have keys that no step asks for any more. */
+#define SCHEMA_3                                                                                   \
+    "DROP TABLE records;"                                                                          \
+    "CREATE TABLE records (seq INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"                     \
+    "    operation TEXT NOT NULL, inputs TEXT NOT NULL, same_as TEXT, layer INTEGER NOT NULL,"     \
+    "    created INTEGER NOT NULL, duration INTEGER NOT NULL, name TEXT, boot INTEGER NOT NULL);"  \
+    "CREATE INDEX records_operation ON records (operation);"                                       \
+    "CREATE INDEX records_layer ON records (layer);"                                               \
+    "CREATE TABLE keys (key TEXT PRIMARY KEY, parts BLOB NOT NULL) WITHOUT ROWID;"                 \
+    "ALTER TABLE layers ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"                               \
+    "CREATE TABLE caches (name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL)"         \
+    "    WITHOUT ROWID;"                                                                           \
+    "CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL,"         \
+    "    duration INTEGER, status TEXT NOT NULL, project TEXT NOT NULL, context TEXT,"             \
+    "    dockerfile TEXT, target TEXT, names TEXT, image TEXT, error TEXT);"                       \
+    "CREATE INDEX builds_project ON builds (project, id);"                                         \
+    "CREATE TABLE build_steps (build INTEGER NOT NULL, position INTEGER NOT NULL,"                 \
+    "    stage TEXT, name TEXT NOT NULL, line INTEGER, verdict TEXT NOT NULL, key TEXT,"           \
+    "    layer INTEGER, started INTEGER, duration INTEGER, cause TEXT,"                            \
+    "    PRIMARY KEY (build, position)) WITHOUT ROWID;"
+
 #define SCHEMA_2                                                                                   \
     "CREATE TABLE urls (url TEXT PRIMARY KEY, digest TEXT NOT NULL, etag TEXT, modified INTEGER,"  \
     "    name TEXT) WITHOUT ROWID;"
@@ -39,7 +61,7 @@ static const char schema[] =
     "    layer INTEGER NOT NULL, created INTEGER NOT NULL, duration INTEGER NOT NULL, name TEXT,"
     "    parts TEXT, boot INTEGER NOT NULL);"
     "CREATE INDEX records_content ON records (content_key) WHERE content_key IS NOT NULL;"
-    SCHEMA_2;
+    SCHEMA_2 SCHEMA_3;
 
 /* What other boots left provisional goes, with the images and records that need it. */
 static const char sweep[] =
@@ -48,6 +70,7 @@ static const char sweep[] =
     "DELETE FROM blobs WHERE boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
     "DELETE FROM layers WHERE boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
     "DELETE FROM records WHERE layer NOT IN (SELECT id FROM layers) AND layer <> 0;"
+    "DELETE FROM records WHERE same_as NOT IN (SELECT key FROM records);"
     "DELETE FROM tars WHERE layer NOT IN (SELECT id FROM layers);"
     "DELETE FROM layer_blobs WHERE digest NOT IN (SELECT digest FROM blobs);"
     "DELETE FROM images WHERE id NOT IN (SELECT digest FROM blobs) OR id IN"
@@ -62,7 +85,7 @@ static const char sweep[] =
     "UPDATE " table                                                                                \
     " SET boot = 0 WHERE boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
 #define URL_FIELDS "digest, etag, modified, name"
-#define RECORD "key, content_key, layer, created, duration, name, parts"
+#define RECORD "key, operation, inputs, same_as, layer, created, duration, name"
 #define RECORD_LAYER                                                                               \
     " AND (layer = 0 OR EXISTS (SELECT 1 FROM layers WHERE layers.id = layer AND " VISIBLE(        \
         "layers", 2) "))"
@@ -117,11 +140,13 @@ static const char *const statements[SQL_N] = {
     [SQL_NAMES_OF] = "SELECT name FROM names WHERE image = ?1 ORDER BY name",
     [SQL_NAMES_DELETE_OF] = "DELETE FROM names WHERE image = ?1",
     [SQL_RECORD_PUT] = "INSERT OR REPLACE INTO records (" RECORD ", boot)"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                       " VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), ?4, ?5, ?6, ?7, ?8, ?9)",
     [SQL_RECORD_GET] =
         "SELECT " RECORD " FROM records WHERE key = ?1 AND " VISIBLE("records", 2) RECORD_LAYER,
-    [SQL_RECORD_BY_CONTENT] = "SELECT " RECORD " FROM records WHERE content_key = ?1 AND " VISIBLE(
-        "records", 2) RECORD_LAYER " ORDER BY created DESC, seq DESC LIMIT 1",
+    [SQL_RECORDS_OF] = "SELECT " RECORD " FROM records WHERE operation = ?1 AND same_as IS NULL AND " VISIBLE(
+        "records", 2) RECORD_LAYER " ORDER BY seq DESC LIMIT ?3",
+    [SQL_KEY_PUT] = "INSERT OR IGNORE INTO keys (key, parts) VALUES (?1, ?2)",
+    [SQL_KEY_GET] = "SELECT parts FROM keys WHERE key = ?1",
     [SQL_URL_PUT] = "INSERT OR REPLACE INTO urls (" URL_FIELDS ", url) VALUES (?2, ?3, ?4, ?5, ?1)",
     [SQL_URL_GET] = "SELECT " URL_FIELDS " FROM urls WHERE url = ?1",
 };
@@ -224,8 +249,10 @@ static bool migrate(KilnDatabase *d, GError **error)
     if (!exec(d, "BEGIN IMMEDIATE", error))
         return false;
     bool ok = one_number(d, "PRAGMA user_version", &version, error);
-    if (ok && version == 1) /* else another process has just done it */
-        ok = exec(d, SCHEMA_2 "PRAGMA user_version=" G_STRINGIFY(SCHEMA_VERSION), error);
+    static const char *const steps[SCHEMA_VERSION] = {[1] = SCHEMA_2, [2] = SCHEMA_3};
+    for (; ok && version < SCHEMA_VERSION; version++) /* none: another process has just done it */
+        ok = exec(d, steps[version], error);
+    ok = ok && exec(d, "PRAGMA user_version=" G_STRINGIFY(SCHEMA_VERSION), error);
     if (!ok) {
         kiln_database_rollback(d);
         return false;
@@ -255,7 +282,7 @@ static bool set_up(KilnDatabase *d, bool network, GError **error)
     }
     if (version == 0 && !create_schema(d, network, error))
         return false;
-    if (version == 1 && !migrate(d, error))
+    if (version > 0 && version < SCHEMA_VERSION && !migrate(d, error))
         return false;
     return exec(
         d, "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=" G_STRINGIFY(CHECKPOINT_PAGES),
@@ -371,6 +398,12 @@ static sqlite3_stmt *bind(KilnDatabase *d, KilnSql sql, const char *types, va_li
         case 's': {
             const char *text = va_arg(args, const char *);
             sqlite3_bind_text(statement, i, text, -1, SQLITE_TRANSIENT);
+            break;
+        }
+        case 'B': {
+            gsize size;
+            const void *bytes = g_bytes_get_data(va_arg(args, GBytes *), &size);
+            sqlite3_bind_blob64(statement, i, bytes, size, SQLITE_TRANSIENT);
             break;
         }
         case 'i':

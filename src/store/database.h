@@ -46,7 +46,9 @@ typedef enum {
     SQL_NAMES_DELETE_OF,
     SQL_RECORD_PUT,
     SQL_RECORD_GET,
-    SQL_RECORD_BY_CONTENT,
+    SQL_RECORDS_OF,
+    SQL_KEY_PUT,
+    SQL_KEY_GET,
     SQL_URL_PUT,
     SQL_URL_GET,
     SQL_N
@@ -71,7 +73,7 @@ bool kiln_database_commit(KilnDatabase *d, GError **error);
 void kiln_database_rollback(KilnDatabase *d);
 
 /* Binds the arguments and returns the statement for stepping; kiln_query_end() resets it. One
- * letter of `types` for each parameter, in order: s text (NULL allowed), i gint64; without an
+ * letter of `types` for each parameter, in order: s text (NULL allowed), i gint64, B GBytes; without an
  * argument: b this boot's id, g its generation, which a written row carries (in a transaction
  * only). */
 sqlite3_stmt *kiln_database_query(KilnDatabase *d, KilnSql sql, const char *types, ...);

@@ -1,51 +1,79 @@
-/* Step records: what a step with this key made, when, and what the key was made of. */
+/* Step records: what a step with this key made, when, and what the key was made of. docs/store.md, "Records". */
 #include "store/state.h"
 
 void kiln_record_clear(KilnRecord *r)
 {
     g_free(r->key);
-    g_free(r->content_key);
+    g_free(r->operation);
+    g_free(r->inputs);
+    g_free(r->same_as);
     g_free(r->name);
-    g_free(r->parts);
     *r = (KilnRecord){0};
 }
 
-static bool lookup(KilnStore *s, KilnSql sql, const char *key, KilnRecord *out)
+static void read_row(sqlite3_stmt *q, KilnRecord *out)
 {
-    *out = (KilnRecord){0};
-    kiln_database_lock(s->db);
-    sqlite3_stmt *q = kiln_database_query(s->db, sql, "sb", key);
-    bool found = kiln_query_row(s->db, q, NULL);
-    if (found) {
-        out->key = kiln_query_text(q, 0);
-        out->content_key = kiln_query_text(q, 1);
-        out->layer = sqlite3_column_int64(q, 2);
-        out->created = sqlite3_column_int64(q, 3);
-        out->duration = sqlite3_column_int64(q, 4);
-        out->name = kiln_query_text(q, 5);
-        out->parts = kiln_query_text(q, 6);
-    }
-    kiln_query_end(q);
-    kiln_database_unlock(s->db);
-    return found;
+    *out = (KilnRecord){
+        .key = kiln_query_text(q, 0),
+        .operation = kiln_query_text(q, 1),
+        .inputs = kiln_query_text(q, 2),
+        .same_as = kiln_query_text(q, 3),
+        .layer = sqlite3_column_int64(q, 4),
+        .created = sqlite3_column_int64(q, 5),
+        .duration = sqlite3_column_int64(q, 6),
+        .name = kiln_query_text(q, 7),
+    };
 }
 
 bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out)
 {
-    return lookup(s, SQL_RECORD_GET, key, out);
+    *out = (KilnRecord){0};
+    kiln_database_lock(s->db);
+    g_autofree char *other = NULL;
+    for (int follow = 0; follow < 2 && key; follow++, key = other) {
+        kiln_record_clear(out);
+        sqlite3_stmt *q = kiln_database_query(s->db, SQL_RECORD_GET, "sb", key);
+        if (kiln_query_row(s->db, q, NULL))
+            read_row(q, out);
+        kiln_query_end(q);
+        g_free(other);
+        other = g_strdup(out->same_as);
+    }
+    kiln_database_unlock(s->db);
+    bool found = out->key && !out->same_as;
+    if (!found)
+        kiln_record_clear(out);
+    return found;
 }
 
-bool kiln_record_by_content(KilnStore *s, const char *content_key, KilnRecord *out)
+static void record_free(gpointer record)
 {
-    return lookup(s, SQL_RECORD_BY_CONTENT, content_key, out);
+    kiln_record_clear(record);
+    g_free(record);
 }
 
-bool kiln_record_put(KilnStore *s, const KilnRecord *r, GError **error)
+GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most)
+{
+    GPtrArray *records = g_ptr_array_new_with_free_func(record_free);
+    kiln_database_lock(s->db);
+    sqlite3_stmt *q = kiln_database_query(s->db, SQL_RECORDS_OF, "sbi", operation, (gint64)most);
+    while (kiln_query_row(s->db, q, NULL)) {
+        KilnRecord *r = g_new0(KilnRecord, 1);
+        read_row(q, r);
+        g_ptr_array_add(records, r);
+    }
+    kiln_query_end(q);
+    kiln_database_unlock(s->db);
+    return records;
+}
+
+bool kiln_record_put(KilnStore *s, const KilnRecord *r, GBytes *parts, GError **error)
 {
     kiln_database_lock(s->db);
     bool ok = kiln_database_begin(s->db, error);
-    if (ok && kiln_database_run(s->db, error, SQL_RECORD_PUT, "ssiiissg", r->key, r->content_key,
-                                r->layer, r->created, r->duration, r->name, r->parts)) {
+    if (ok && kiln_database_run(s->db, error, SQL_RECORD_PUT, "ssssiiisg", r->key, r->operation, r->inputs,
+                                r->same_as, r->layer, r->created, r->duration, r->name) &&
+        (!parts || kiln_database_run(s->db, error, SQL_KEY_PUT, "sB", r->key, parts))) {
         ok = kiln_database_commit(s->db, error);
     } else if (ok) {
         kiln_database_rollback(s->db);
@@ -53,4 +81,24 @@ bool kiln_record_put(KilnStore *s, const KilnRecord *r, GError **error)
     }
     kiln_database_unlock(s->db);
     return ok;
+}
+
+bool kiln_key_parts_put(KilnStore *s, const char *key, GBytes *parts, GError **error)
+{
+    kiln_database_lock(s->db);
+    bool ok = kiln_database_run(s->db, error, SQL_KEY_PUT, "sB", key, parts);
+    kiln_database_unlock(s->db);
+    return ok;
+}
+
+GBytes *kiln_key_parts(KilnStore *s, const char *key)
+{
+    kiln_database_lock(s->db);
+    sqlite3_stmt *q = kiln_database_query(s->db, SQL_KEY_GET, "s", key);
+    GBytes *parts = kiln_query_row(s->db, q, NULL)
+                        ? g_bytes_new(sqlite3_column_blob(q, 0), (gsize)sqlite3_column_bytes(q, 0))
+                        : NULL;
+    kiln_query_end(q);
+    kiln_database_unlock(s->db);
+    return parts;
 }

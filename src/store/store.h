@@ -154,22 +154,29 @@ bool kiln_image_untag(KilnStore *s, const char *name, GError **error);
 bool kiln_image_remove(KilnStore *s, const char *id,
                        GError **error); /* with all names; config blob too */
 
-/* --- Step records
- * ------------------------------------------------------------------------------------ */
+/* --- Step records: docs/store.md, "Records" -------------------------------------------------------------- */
 typedef struct {
-    char *key;         /* definition key, "sha256:…" */
-    char *content_key; /* or NULL */
+    char *key;       /* definition key, "sha256:…" */
+    char *operation; /* "sha256:…": what the step does, whatever it is done to */
+    char *inputs;    /* a line for each step that it reads, its parent first: that one's key, a space, and its
+                        chain ("1-7,12"; "-": empty) */
+    char *same_as;   /* key of the record that stands for this one, whose inputs have the same content; or NULL */
     gint64 layer;
     gint64 created;  /* seconds */
     gint64 duration; /* microseconds that the step took when it ran */
     char *name;      /* "RUN npm install" */
-    char *parts;     /* JSON: what the key was made of, for kiln why */
 } KilnRecord;
 void kiln_record_clear(KilnRecord *r);
-/* True if there is one whose layer exists. */
+/* True if there is one whose layer exists. One that has same_as gives that one. */
 bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out);
-bool kiln_record_by_content(KilnStore *s, const char *content_key, KilnRecord *out);
-bool kiln_record_put(KilnStore *s, const KilnRecord *r, GError **error);
+/* KilnRecord*, those of an operation that stand for themselves, newest first; g_ptr_array_unref(). */
+GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most);
+/* parts: what the key was made of, for kiln why (src/build/key.h); or NULL. */
+bool kiln_record_put(KilnStore *s, const KilnRecord *r, GBytes *parts, GError **error);
+/* The same alone, of a step that has not been done. */
+bool kiln_key_parts_put(KilnStore *s, const char *key, GBytes *parts, GError **error);
+/* NULL if they are not known. */
+GBytes *kiln_key_parts(KilnStore *s, const char *key);
 
 /* --- URLs
  * -------------------------------------------------------------------------------------------- */

@@ -302,28 +302,41 @@ static void test_record(Place *p, gconstpointer data)
     (void)data;
     g_autoptr(GError) error = NULL;
     KilnRecord r, in = {.key = (char *)"sha256:key",
-                        .content_key = (char *)"sha256:content",
+                        .operation = (char *)"sha256:operation",
+                        .inputs = (char *)"sha256:parent 1-7\n",
                         .layer = make_layer(p, "f", "1"),
                         .created = 1700000000,
                         .duration = 1234567,
-                        .name = (char *)"RUN make",
-                        .parts = (char *)"{\"parent\":\"x\"}"};
+                        .name = (char *)"RUN make"};
+    g_autoptr(GBytes) parts = g_bytes_new_static("a\0b", 3);
     g_assert_false(kiln_record_lookup(p->store, "sha256:key", &r));
-    g_assert_true(kiln_record_put(p->store, &in, &error));
+    g_assert_null(kiln_key_parts(p->store, "sha256:key"));
+    g_assert_true(kiln_record_put(p->store, &in, parts, &error));
     g_assert_true(kiln_record_lookup(p->store, "sha256:key", &r));
     g_assert_cmpint(r.layer, ==, in.layer);
     g_assert_cmpint(r.duration, ==, 1234567);
     g_assert_cmpstr(r.name, ==, "RUN make");
-    g_assert_cmpstr(r.parts, ==, "{\"parent\":\"x\"}");
+    g_assert_cmpstr(r.operation, ==, "sha256:operation");
+    g_assert_cmpstr(r.inputs, ==, "sha256:parent 1-7\n");
     kiln_record_clear(&r);
-    g_assert_true(kiln_record_by_content(p->store, "sha256:content", &r));
+    g_autoptr(GBytes) read = kiln_key_parts(p->store, "sha256:key");
+    g_assert_true(g_bytes_equal(read, parts));
+
+    /* another one that is the same */
+    in.key = (char *)"sha256:other";
+    in.same_as = (char *)"sha256:key";
+    g_assert_true(kiln_record_put(p->store, &in, NULL, &error));
+    g_assert_true(kiln_record_lookup(p->store, "sha256:other", &r));
     g_assert_cmpstr(r.key, ==, "sha256:key");
     kiln_record_clear(&r);
-    g_assert_false(kiln_record_by_content(p->store, "sha256:key", &r));
+    g_autoptr(GPtrArray) records = kiln_records_of(p->store, "sha256:operation", 5);
+    g_assert_cmpuint(records->len, ==, 1);
+    g_assert_cmpstr(((KilnRecord *)records->pdata[0])->key, ==, "sha256:key");
+    in.same_as = NULL;
 
     in.layer = 4711; /* whose row does not exist */
     in.key = (char *)"sha256:gone";
-    g_assert_true(kiln_record_put(p->store, &in, &error));
+    g_assert_true(kiln_record_put(p->store, &in, NULL, &error));
     g_assert_false(kiln_record_lookup(p->store, "sha256:gone", &r));
 }
 
@@ -332,7 +345,7 @@ static gpointer write_records(gpointer data)
     KilnStore *s = data;
     for (int i = 0; i < 50; i++) {
         g_autofree char *key = g_strdup_printf("%p %d", (void *)g_thread_self(), i);
-        g_assert_true(kiln_record_put(s, &(KilnRecord){.key = key, .name = key}, NULL));
+        g_assert_true(kiln_record_put(s, &(KilnRecord){.key = key, .name = key}, NULL, NULL));
         KilnRecord r;
         g_assert_true(kiln_record_lookup(s, key, &r));
         g_assert_cmpstr(r.name, ==, key);

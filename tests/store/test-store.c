@@ -196,7 +196,9 @@ static void test_older_schema(Place *p, gconstpointer data)
     g_autofree char *digest = NULL;
     g_assert_true(kiln_blob_put_bytes(s, "old", 3, &digest, NULL));
     kiln_store_close(s);
-    sql(p, "DROP TABLE urls; PRAGMA user_version=1");
+    sql(p, "DROP TABLE urls; DROP TABLE records; DROP TABLE keys; DROP TABLE caches; DROP TABLE builds;"
+           "DROP TABLE build_steps; ALTER TABLE layers DROP COLUMN used; CREATE TABLE records (key TEXT);"
+           "PRAGMA user_version=1");
     s = open_store(p);
     g_assert_true(kiln_blob_exists(s, digest));
     KilnUrlRecord put = {.digest = digest, .modified = 7}, got;
@@ -383,7 +385,7 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     g_assert_true(kiln_blob_put_bytes(s, "{\"kept\":1}", 10, &kept_config, NULL));
     g_assert_true(
         kiln_image_put(s, kept_config, "docker.io/library/kept:latest", &kept, 1, NULL, NULL));
-    g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:k", .layer = kept}, NULL));
+    g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:k", .layer = kept}, NULL, NULL));
     g_assert_true(kiln_store_confirm(s, &error));
     g_assert_no_error(error);
 
@@ -392,7 +394,7 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     gint64 chain[] = {kept, lost};
     g_assert_true(
         kiln_image_put(s, lost_config, "docker.io/library/lost:latest", chain, 2, NULL, NULL));
-    g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:l", .layer = lost}, NULL));
+    g_assert_true(kiln_record_put(s, &(KilnRecord){.key = "sha256:l", .layer = lost}, NULL, NULL));
     kiln_store_close(s);
 
     sql(p, "UPDATE boots SET boot = 'the boot before' WHERE id <> 0");
