@@ -90,40 +90,36 @@ KilnAddRemote *kiln_add_remote_new(KilnEngine *e, const KilnStep *step, guint so
     return r;
 }
 
-static void feed_git(const KilnAddRemote *r, KilnHash *key)
+static void feed_git(const KilnAddRemote *r, KilnKey *key)
 {
     const KilnRemoteSource *s = r->source;
     bool keep = s->keep_git_dir && !s->git->subdir;
-    const uint8_t how[] = {keep, s->git->submodules != KILN_GIT_NO, s->git->mtime_commit};
-    kiln_hash_string(key, "git");
-    kiln_hash_string(key, keep ? r->commit.object : r->commit.commit);
-    kiln_hash_string(key, keep ? r->commit.ref : NULL); /* .git says what it is called */
-    kiln_hash_string(key, keep ? s->git->remote : NULL);
-    kiln_hash_string(key, s->git->subdir);
-    kiln_hash_update(key, how, sizeof how);
+    kiln_key_text(key, "git commit", NULL, keep ? r->commit.object : r->commit.commit);
+    kiln_key_text(key, "git ref", NULL, keep ? r->commit.ref : NULL); /* .git says what it is called */
+    kiln_key_text(key, "git remote", NULL, keep ? s->git->remote : NULL);
+    kiln_key_text(key, "git subdirectory", NULL, s->git->subdir);
+    kiln_key_number(key, "git directory", NULL, keep);
+    kiln_key_number(key, "git submodules", NULL, s->git->submodules != KILN_GIT_NO);
+    kiln_key_number(key, "git mtime", NULL, s->git->mtime_commit);
 }
 
-/* A checksum stands for the content; then the time is whatever the server says when it is fetched. */
-static void feed_url(const KilnAddRemote *r, KilnHash *key)
+/* A checksum stands for the content; then the time is whatever the server says when it is fetched. The URL is no
+ * part of the key, and its name in parts the file's: it may hold a password. */
+static void feed_url(const KilnAddRemote *r, KilnKey *key)
 {
     const KilnRemoteSource *s = r->source;
-    const uint8_t unpack = r->step->unpack_fetched;
-    kiln_hash_string(key, "url");
-    kiln_hash_string(key, s->name);
-    kiln_hash_string(key, s->checksum ? s->checksum : r->record.digest);
-    kiln_hash_update(key, &r->record.modified, sizeof r->record.modified);
-    kiln_hash_update(key, &unpack, sizeof unpack);
+    kiln_key_text(key, "URL", s->name, s->checksum ? s->checksum : r->record.digest);
+    kiln_key_number(key, "URL's time", s->name, r->record.modified);
+    kiln_key_number(key, "--unpack", NULL, r->step->unpack_fetched);
 }
 
-void kiln_add_remote_feed(const KilnAddRemote *r, KilnHash *key)
+void kiln_add_remote_feed(const KilnAddRemote *r, KilnKey *key)
 {
     if (r->source->git)
         feed_git(r, key);
     else
         feed_url(r, key);
-    for (char *const *p = r->step->excludes; p && *p; p++)
-        kiln_hash_string(key, *p);
-    kiln_hash_string(key, NULL); /* ends the list */
+    kiln_key_list(key, "--exclude", r->step->excludes);
 }
 
 static KilnCopySource *fetch_tree(KilnAddRemote *r, KilnEngine *e, KilnStep *step, KilnWork *work,

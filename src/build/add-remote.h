@@ -20,7 +20,7 @@ void kiln_add_remote_free(KilnAddRemote *r);
 
 /* Adds to a key what decides on the outcome: content, name and time of a file; commit and what is taken of
  * it. Never where from or when. */
-void kiln_add_remote_feed(const KilnAddRemote *r, KilnHash *key);
+void kiln_add_remote_feed(const KilnAddRemote *r, KilnKey *key);
 
 /* Whether it is a URL's one file. */
 bool kiln_add_remote_is_file(const KilnAddRemote *r);

@@ -47,7 +47,7 @@ static char *resolve(KilnEngine *e, const KilnMount *m, KilnSource *tree, GError
 /* --- The key ------------------------------------------------------------------------------------- */
 
 /* The files that a bind shows are part of what the command can see. */
-static bool feed_host(KilnEngine *e, const KilnMount *m, KilnHash *key, GError **error)
+static bool feed_host(KilnEngine *e, const KilnMount *m, KilnKey *key, GError **error)
 {
     g_autoptr(KilnSource) tree = kiln_origin_source(e, &m->from, error);
     g_autofree char *root = tree ? resolve(e, m, tree, error) : NULL;
@@ -57,18 +57,18 @@ static bool feed_host(KilnEngine *e, const KilnMount *m, KilnHash *key, GError *
     guint n = kiln_manifest_length(entries);
     if (n == 0) /* a socket */
         return not_found(e, m, error);
-    kiln_hash_update(key, &n, sizeof n);
+    kiln_key_number(key, "files of mount", m->target, n);
     for (guint i = 0; i < n; i++)
-        kiln_entry_feed(kiln_manifest_get(entries, i), root, (KilnAppendFunc)kiln_hash_update, key);
+        kiln_key_entry(key, kiln_manifest_get(entries, i), root);
     return true;
 }
 
-bool kiln_bind_mount_feed(KilnEngine *e, const KilnMount *m, KilnHash *key, GError **error)
+bool kiln_bind_mount_feed(KilnEngine *e, const KilnStep *step, const KilnMount *m, KilnKey *key, GError **error)
 {
     if (on_host(m))
         return feed_host(e, m, key, error);
-    kiln_step_feed(m->from.step, key);
-    kiln_hash_string(key, m->source);
+    kiln_key_number(key, "mount from", m->target, kiln_step_input(step, m->from.step));
+    kiln_key_text(key, "mount source", m->target, m->source);
     return true;
 }
 

@@ -13,11 +13,9 @@
 
 G_DEFINE_QUARK(kiln-build-error-quark, kiln_build_error)
 
-/* Part of every key: changes when the meaning of keys or the making of layers does. */
-#define KEY_FORMAT "kiln-step-2"
 #define DEFAULT_JOBS 8
 
-static const KilnStepKindOps *ops_of(KilnStepKind kind)
+const KilnStepKindOps *kiln_step_ops(KilnStepKind kind)
 {
     switch (kind) {
     case KILN_STEP_RUN:
@@ -29,25 +27,6 @@ static const KilnStepKindOps *ops_of(KilnStepKind kind)
     default:
         return NULL;
     }
-}
-
-void kiln_state_free(KilnState *s)
-{
-    if (!s)
-        return;
-    g_array_unref(s->chain);
-    g_free(s->key);
-    g_free(s);
-}
-
-KilnState *kiln_state_new(const KilnStep *parent)
-{
-    KilnState *s = g_new0(KilnState, 1);
-    s->chain = g_array_new(FALSE, FALSE, sizeof(gint64));
-    const KilnState *below = kiln_step_state(parent);
-    if (below && below->chain->len)
-        g_array_append_vals(s->chain, below->chain->data, below->chain->len);
-    return s;
 }
 
 /* A base is known by its content: the diffIDs of the layers that came with an image. One that was built here
@@ -68,11 +47,12 @@ bool kiln_step_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **er
         return false;
     g_array_append_vals(state->chain, image->chain, image->n_chain);
     g_autoptr(KilnHash) key = kiln_hash_new();
-    kiln_hash_string(key, KEY_FORMAT);
+    kiln_hash_string(key, KILN_KEY_FORMAT);
     kiln_hash_string(key, "FROM");
     for (guint i = 0; i < image->n_chain; i++)
         feed_base_layer(e->options->store, image->chain[i], key);
     state->key = kiln_hash_finish_text(key);
+    state->id = g_strdup(state->key);
     return true;
 }
 
@@ -87,10 +67,16 @@ static bool run_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **e
 
 /* What a key came to in this build. */
 typedef struct {
-    bool busy;      /* a thread looks it up or executes it */
-    gint64 layer;   /* 0: not known yet */
-    gint64 created;
+    bool busy;         /* a thread looks it up or executes it */
+    KilnRecord record; /* without a key: not known yet */
 } Outcome;
+
+static void outcome_free(gpointer data)
+{
+    Outcome *outcome = data;
+    kiln_record_clear(&outcome->record);
+    g_free(outcome);
+}
 
 /* Waits while another thread has the key, then takes it. */
 static Outcome *claim_key(KilnEngine *e, const char *key)
@@ -116,17 +102,6 @@ static void release_key(KilnEngine *e, Outcome *outcome)
     g_mutex_unlock(&e->lock);
 }
 
-static bool find_record(KilnEngine *e, const char *key, Outcome *outcome)
-{
-    KilnRecord record;
-    if (e->options->no_cache || !kiln_record_lookup(e->options->store, key, &record))
-        return false;
-    outcome->layer = record.layer;
-    outcome->created = record.created;
-    kiln_record_clear(&record);
-    return true;
-}
-
 /* The layer's number, or 0. */
 static gint64 fill_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
                          KilnTask *task, GError **error)
@@ -135,7 +110,7 @@ static gint64 fill_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnW
     if (upperfd < 0)
         return 0;
     g_autoptr(KilnManifest) manifest =
-        ops_of(step->kind)->execute(e, step, prepared, work, upperfd, task, error);
+        kiln_step_ops(step->kind)->execute(e, step, prepared, work, upperfd, task, error);
     return manifest ? kiln_layer_commit(e->options->store, work, manifest, error) : 0;
 }
 
@@ -145,28 +120,76 @@ static void sweep(gpointer work, gpointer data)
     kiln_work_free(work);
 }
 
-static bool execute(KilnEngine *e, KilnStep *step, const char *key, gpointer prepared, KilnTask *task,
-                    Outcome *outcome, GError **error)
+/* All that the step does and reads, apart from its inputs. */
+static bool feed_operation(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error)
 {
-    KilnStore *store = e->options->store;
+    bool real = kiln_store_owners(e->options->store) == KILN_OWNERS_REAL;
+    kiln_key_text(key, "format", NULL, KILN_KEY_FORMAT);
+    kiln_key_text(key, "instruction", NULL, step->keyword);
+    kiln_key_text(key, "owners", NULL, real ? "real" : "recorded");
+    return kiln_step_ops(step->kind)->feed(e, step, prepared, key, error);
+}
+
+/* The key again, this time with what it is made of. */
+static GBytes *parts_of(KilnEngine *e, KilnStep *step, gpointer prepared)
+{
+    GBytes *parts = NULL;
+    g_autoptr(KilnKey) key = kiln_key_new(true);
+    g_autofree char *operation = feed_operation(e, step, prepared, key, NULL) ? kiln_key_finish(key, &parts) : NULL;
+    return parts;
+}
+
+static bool make_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnTask *task, gint64 *layer, GError **error)
+{
     if (kiln_cancel_check(e->options->cancel, error))
         return false;
-    KilnWork *work = kiln_work_new(store, error);
+    KilnWork *work = kiln_work_new(e->options->store, error);
     if (!work)
         return false;
     kiln_networks_expect(e, step);
-    outcome->layer = fill_layer(e, step, prepared, work, task, error);
+    *layer = fill_layer(e, step, prepared, work, task, error);
     if (!kiln_shell_keeps(e, work))
         g_thread_pool_push(e->sweepers, work, NULL); /* nobody need wait for its removal */
-    if (!outcome->layer)
+    return *layer != 0;
+}
+
+static bool execute(KilnEngine *e, KilnStep *step, const KilnState *state, gpointer prepared, KilnTask *task,
+                    KilnRecord *out, GError **error)
+{
+    KilnStore *store = e->options->store;
+    gint64 layer = 0;
+    g_autoptr(GBytes) parts = parts_of(e, step, prepared);
+    if (!make_layer(e, step, prepared, task, &layer, error)) {
+        if (parts)
+            (void)kiln_key_parts_put(store, state->key, parts, NULL);
         return false;
-    outcome->created = g_get_real_time() / G_USEC_PER_SEC;
-    KilnRecord record = {.key = (char *)key,
-                         .layer = outcome->layer,
-                         .created = outcome->created,
-                         .duration = kiln_task_elapsed(task),
-                         .name = step->created_by};
-    return kiln_record_put(store, &record, NULL, error);
+    }
+    *out = (KilnRecord){.key = g_strdup(state->key),
+                        .operation = g_strdup(state->operation),
+                        .inputs = kiln_step_inputs(step),
+                        .layer = layer,
+                        .created = g_get_real_time() / G_USEC_PER_SEC,
+                        .duration = kiln_task_elapsed(task),
+                        .name = g_strdup(step->created_by)};
+    return kiln_record_put(store, out, parts, error);
+}
+
+/* Under the lock of the key, so that no other process does the same; one that did meanwhile has left a record. */
+static bool find_or_execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
+                            KilnRecord *out, GError **error)
+{
+    bool waited;
+    if (kiln_step_find(e, step, state, prepared, out))
+        return true;
+    if (!kiln_step_lock(e, step, state, task, &waited, error))
+        return false;
+    bool ok = waited && kiln_record_lookup(e->options->store, state->key, out);
+    if (!ok) {
+        ok = execute(e, step, state, prepared, task, out, error);
+        state->executed = ok;
+    }
+    kiln_step_unlock(e, step, state);
+    return ok;
 }
 
 /* Looks for the record or executes; the key is claimed meanwhile, so that the same step in two stages runs
@@ -175,19 +198,17 @@ static bool resolve_layer(KilnEngine *e, KilnStep *step, KilnState *state, gpoin
                           KilnTask *task, GError **error)
 {
     Outcome *outcome = claim_key(e, state->key);
-    bool cached = outcome->layer || find_record(e, state->key, outcome);
-    bool ok = cached || execute(e, step, state->key, prepared, task, outcome, error);
-    state->layer = outcome->layer;
-    state->created = outcome->created;
-    state->executed = ok && !cached;
+    bool ok = outcome->record.key || find_or_execute(e, step, state, prepared, task, &outcome->record, error);
+    if (ok)
+        kiln_state_finish(state, step, &outcome->record);
+    else
+        kiln_record_clear(&outcome->record);
     release_key(e, outcome);
     if (ok)
-        kiln_task_end(task, cached ? KILN_VERDICT_CACHED : KILN_VERDICT_DONE, NULL);
+        kiln_task_end(task, state->executed ? KILN_VERDICT_DONE : KILN_VERDICT_CACHED, NULL);
     return ok;
 }
 
-/* The layer is part of it: a step that was executed again (by another process at the same time, or with
- * --no-cache) may have come to something else, and what was made on the one must not be put on the other. */
 KilnSource *kiln_origin_source(const KilnEngine *e, const KilnOrigin *from, GError **error)
 {
     const KilnContext *context = kiln_origin_context(e, from);
@@ -197,32 +218,24 @@ KilnSource *kiln_origin_source(const KilnEngine *e, const KilnOrigin *from, GErr
     return NULL;
 }
 
-void kiln_step_feed(const KilnStep *step, KilnHash *key)
-{
-    const KilnState *state = kiln_step_state(step);
-    gint64 layer = state ? state->layer : 0;
-    kiln_hash_string(key, state ? state->key : NULL);
-    kiln_hash_update(key, &layer, sizeof layer);
-    if (step && step->link)
-        kiln_step_feed(step->parent, key); /* whose key says nothing of what it stands on */
-}
-
 bool kiln_step_key(KilnEngine *e, KilnStep *step, KilnState *state, gpointer *prepared, GError **error)
 {
-    g_autoptr(KilnHash) key = kiln_hash_new();
-    kiln_hash_string(key, KEY_FORMAT);
-    kiln_hash_string(key, step->keyword);
-    kiln_hash_string(key, kiln_store_owners(e->options->store) == KILN_OWNERS_REAL ? "real" : "recorded");
-    kiln_step_feed(step->link ? NULL : step->parent, key);
-    if (!ops_of(step->kind)->prepare(e, step, key, prepared, error))
+    const KilnStepKindOps *ops = kiln_step_ops(step->kind);
+    g_autoptr(KilnKey) key = kiln_key_new(false);
+    if ((ops->prepare && !ops->prepare(e, step, prepared, error)) || !feed_operation(e, step, *prepared, key, error))
         return false;
-    state->key = kiln_hash_finish_text(key);
+    state->operation = kiln_key_finish(key, NULL);
+    guint n = kiln_step_n_inputs(step);
+    g_autofree const char **ids = g_new(const char *, n);
+    for (guint i = 0; i < n; i++)
+        ids[i] = kiln_step_id(kiln_step_get_input(step, i));
+    state->key = kiln_key_definition(state->operation, ids, n);
     return true;
 }
 
 void kiln_step_release(const KilnStep *step, gpointer prepared)
 {
-    const KilnStepKindOps *ops = ops_of(step->kind);
+    const KilnStepKindOps *ops = kiln_step_ops(step->kind);
     if (prepared && ops->release)
         ops->release(prepared);
 }
@@ -240,7 +253,6 @@ static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GErr
         g_propagate_error(error, failure);
         return false;
     }
-    g_array_append_val(state->chain, state->layer);
     return true;
 }
 
@@ -396,7 +408,8 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     GPtrArray *steps = options->plan->steps;
     g_mutex_init(&e.lock);
     g_cond_init(&e.changed);
-    e.outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    e.outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, outcome_free);
+    e.witnesses = g_ptr_array_new_with_free_func(g_free);
     e.waiting_for = g_new0(guint, steps->len + 1);
     guint jobs = options->jobs ? options->jobs : DEFAULT_JOBS;
     e.workers = g_thread_pool_new(run_chain, &e, (gint)jobs, FALSE, NULL);
@@ -425,6 +438,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     g_clear_pointer(&e.limits, kiln_build_limits_free);
     g_free(e.waiting_for);
     g_hash_table_unref(e.outcomes);
+    g_ptr_array_unref(e.witnesses);
     g_clear_pointer(&e.odd_owners, g_hash_table_unref);
     g_cond_clear(&e.changed);
     g_mutex_clear(&e.lock);

@@ -1,4 +1,5 @@
 #include "build/copy-source.h"
+#include "build/content.h"
 #include "build/copy-missing.h"
 #include "build/copy-parents.h"
 #include "tree/glob.h"
@@ -29,14 +30,20 @@ static void item_free(gpointer data)
     g_free(item);
 }
 
-void kiln_copy_source_free(KilnCopySource *s)
+/* But for the excludes. */
+static void clear(KilnCopySource *s)
 {
     g_clear_pointer(&s->items, g_ptr_array_unref);
     g_clear_pointer(&s->tree, kiln_source_free);
     g_clear_pointer(&s->view, kiln_view_free);
     g_clear_pointer(&s->layer_fds, g_array_unref);
+    g_clear_pointer(&s->blob, g_free);
+}
+
+void kiln_copy_source_free(KilnCopySource *s)
+{
+    clear(s);
     g_clear_pointer(&s->excludes, kiln_ignore_free);
-    g_free(s->blob);
     g_free(s);
 }
 
@@ -51,15 +58,16 @@ static bool open_context(KilnCopySource *s, GError **error)
     return s->tree != NULL;
 }
 
-static bool open_layers(KilnCopySource *s, GError **error)
+static bool open_chain(KilnCopySource *s, const GArray *chain, GError **error)
 {
-    const KilnState *state = kiln_step_state(s->step->from.step);
-    s->view = kiln_step_view(s->engine, s->step->from.step, error);
+    KilnStore *store = s->engine->options->store;
+    const gint64 *layers = (const gint64 *)(const void *)chain->data;
+    s->view = kiln_layer_view(store, layers, chain->len, error);
     if (!s->view)
         return false;
     s->layer_fds = g_array_new(FALSE, FALSE, sizeof(int));
-    for (guint i = 0; state && i < state->chain->len; i++) {
-        int fd = kiln_layer_fd(s->engine->options->store, g_array_index(state->chain, gint64, i), error);
+    for (guint i = 0; i < chain->len; i++) {
+        int fd = kiln_layer_fd(store, layers[i], error);
         if (fd < 0)
             return false;
         g_array_append_val(s->layer_fds, fd);
@@ -67,6 +75,17 @@ static bool open_layers(KilnCopySource *s, GError **error)
     s->tree = kiln_source_new_view(s->view, (const int *)(void *)s->layer_fds->data,
                                    s->step->from.name ? s->step->from.name : "the stage");
     return true;
+}
+
+/* A stage or image, when its files are first asked for. */
+static bool open_layers(KilnCopySource *s, GError **error)
+{
+    const KilnState *state = kiln_step_state(s->step->from.step);
+    g_autoptr(GArray) empty = g_array_new(FALSE, FALSE, sizeof(gint64));
+    if (s->tree || open_chain(s, state ? state->chain : empty, error))
+        return true;
+    kiln_step_prefix_error(s->step, &s->step->place, error);
+    return false;
 }
 
 static bool parse_excludes(KilnCopySource *s, GError **error)
@@ -188,6 +207,8 @@ GPtrArray *kiln_copy_source_items(KilnCopySource *s, GError **error)
 {
     if (s->items)
         return s->items;
+    if (!on_host(s->step) && !open_layers(s, error))
+        return NULL;
     s->items = g_ptr_array_new_with_free_func(item_free);
     for (guint i = 0; s->step->sources && s->step->sources[i]; i++)
         if (!(kiln_step_fetches(s->step, i) ? add_remote : match_argument)(s, i, error))
@@ -195,7 +216,7 @@ GPtrArray *kiln_copy_source_items(KilnCopySource *s, GError **error)
     return s->items;
 }
 
-static void feed_items(KilnCopySource *s, KilnHash *key)
+static void feed_items(KilnCopySource *s, KilnKey *key)
 {
     for (guint i = 0; i < s->items->len; i++) {
         const KilnCopyItem *item = s->items->pdata[i];
@@ -205,47 +226,71 @@ static void feed_items(KilnCopySource *s, KilnHash *key)
         }
         guint n = kiln_manifest_length(item->entries);
         bool directory = n && kiln_manifest_get(item->entries, 0)->type == KILN_TYPE_DIR;
-        kiln_hash_string(key, directory ? NULL : item->name);
-        kiln_hash_update(key, &n, sizeof n);
+        kiln_key_text(key, directory ? "directory" : "name", NULL, directory ? NULL : item->name);
+        kiln_key_number(key, "files", NULL, n);
         for (guint k = directory ? 1 : 0; k < n; k++) {
             const KilnEntry *e = kiln_manifest_get(item->entries, k);
-            const uint8_t implicit = e->implicit;
-            kiln_hash_update(key, &implicit, sizeof implicit);
-            kiln_entry_feed(e, item->path, (KilnAppendFunc)kiln_hash_update, key);
+            if (e->implicit)
+                kiln_key_text(key, "parent", e->path, NULL);
+            kiln_key_entry(key, e, item->path);
         }
     }
 }
 
-/* A stage or image is known by its own key, and by what is taken from it. */
-static void feed_origin(KilnCopySource *s, KilnHash *key)
+/* Of a stage or image the state is an input; here is what is taken from it. */
+static void feed_origin(KilnCopySource *s, KilnKey *key)
 {
-    kiln_step_feed(s->step->from.step, key);
-    for (char *const *p = s->step->sources; p && *p; p++)
-        kiln_hash_string(key, *p);
-    kiln_hash_string(key, NULL); /* ends the list */
-    for (char *const *p = s->step->excludes; p && *p; p++)
-        kiln_hash_string(key, *p);
+    kiln_key_number(key, "from", NULL, kiln_step_input(s->step, s->step->from.step));
+    kiln_key_list(key, "source", s->step->sources);
+    kiln_key_list(key, "--exclude", s->step->excludes);
 }
 
-KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, KilnHash *key, GError **error)
+void kiln_copy_source_feed(KilnCopySource *s, KilnKey *key)
+{
+    (on_host(s->step) ? feed_items : feed_origin)(s, key);
+}
+
+KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, GError **error)
 {
     KilnCopySource *s = g_new0(KilnCopySource, 1);
     s->engine = e;
     s->step = step;
     bool host = on_host(step);
-    bool ok = parse_excludes(s, error) && (host ? open_context(s, error) : e->dry || open_layers(s, error));
+    bool ok = parse_excludes(s, error) && (!host || open_context(s, error));
     if (!ok)
         kiln_step_prefix_error(step, &step->place, error);
-    if (ok && host) {
+    if (ok && host)
         ok = kiln_copy_source_items(s, error) != NULL;
-        if (ok)
-            feed_items(s, key);
-    } else if (ok) {
-        feed_origin(s, key);
-    }
     if (!ok)
         g_clear_pointer(&s, kiln_copy_source_free);
     return s;
+}
+
+/* --- The same as before ---------------------------------------------------------------------------------- */
+
+static bool same_item(KilnCopySource *a, const KilnCopyItem *x, KilnCopySource *b, const KilnCopyItem *y)
+{
+    guint n = kiln_manifest_length(x->entries);
+    if (n != kiln_manifest_length(y->entries))
+        return false;
+    if (n && kiln_manifest_get(x->entries, 0)->type != KILN_TYPE_DIR && strcmp(x->name, y->name) != 0)
+        return false;
+    const KilnContentSide sides[] = {{x->entries, x->path, a->tree}, {y->entries, y->path, b->tree}};
+    return kiln_content_same_lists(&sides[0], &sides[1]);
+}
+
+bool kiln_copy_source_same(KilnEngine *e, KilnStep *step, KilnCopySource *s, const GArray *chain)
+{
+    g_autoptr(GError) error = NULL; /* it is met again when the step is done */
+    KilnCopySource before = {.engine = e, .step = step, .excludes = s->excludes};
+    bool same = open_chain(&before, chain, &error);
+    GPtrArray *was = same ? kiln_copy_source_items(&before, &error) : NULL;
+    GPtrArray *is = was ? kiln_copy_source_items(s, &error) : NULL;
+    same = is && was->len == is->len;
+    for (guint i = 0; same && i < is->len; i++)
+        same = same_item(s, is->pdata[i], &before, was->pdata[i]);
+    clear(&before);
+    return same;
 }
 
 int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error)

@@ -55,35 +55,46 @@ static bool find_owner(KilnEngine *e, const KilnStep *step, KilnUser *user, GErr
 }
 
 /* The key of a --link says nothing of the image, but whom that means by a name. */
-static bool feed_owner(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error)
+static bool feed_owner(KilnEngine *e, const KilnStep *step, KilnKey *key, GError **error)
 {
     KilnUser user = {0};
     if (!step->link)
         return true;
     bool ok = find_owner(e, step, &user, error);
-    kiln_hash_update(key, &user.uid, sizeof user.uid);
-    kiln_hash_update(key, &user.gid, sizeof user.gid);
+    kiln_key_number(key, "--chown uid", NULL, user.uid);
+    kiln_key_number(key, "--chown gid", NULL, user.gid);
     kiln_user_clear(&user);
     return ok;
 }
 
-static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
+static bool prepare(KilnEngine *e, KilnStep *step, gpointer *prepared, GError **error)
 {
-    kiln_hash_string(key, step->dest);
-    kiln_hash_string(key, step->chown);
-    kiln_hash_string(key, step->chmod);
-    const uint8_t how[] = {step->add, step->link, step->parents};
-    kiln_hash_update(key, how, sizeof how);
+    *prepared = kiln_copy_source_new(e, step, error);
+    return *prepared != NULL;
+}
+
+static bool feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error)
+{
+    kiln_key_text(key, "destination", NULL, step->dest);
+    kiln_key_text(key, "--chown", NULL, step->chown);
+    kiln_key_text(key, "--chmod", NULL, step->chmod);
+    kiln_key_number(key, "--link", NULL, step->link);
+    kiln_key_number(key, "--parents", NULL, step->parents);
     for (guint i = 0; step->inlines && i < step->inlines->len; i++) {
         const KilnInline *in = &g_array_index(step->inlines, KilnInline, i);
-        kiln_hash_string(key, in->name);
-        kiln_hash_string(key, in->content);
+        kiln_key_text(key, "heredoc", in->name, in->content);
     }
-    kiln_hash_string(key, NULL); /* ends the list */
+    kiln_key_number(key, "heredocs", NULL, step->inlines ? step->inlines->len : 0);
     if (!feed_owner(e, step, key, error))
         return false;
-    *prepared = kiln_copy_source_new(e, step, key, error);
-    return *prepared != NULL;
+    kiln_copy_source_feed(prepared, key);
+    return true;
+}
+
+static bool same_input(KilnEngine *e, KilnStep *step, gpointer prepared, const KilnStep *input, const GArray *chain)
+{
+    (void)input; /* there is one */
+    return kiln_copy_source_same(e, step, prepared, chain);
 }
 
 /* Directories that are made for what is copied have an octal --chmod too, as by mkdir with a umask of
@@ -406,4 +417,5 @@ static void release(gpointer prepared)
     kiln_copy_source_free(prepared);
 }
 
-const KilnStepKindOps kiln_step_copy = {.prepare = prepare, .execute = execute, .release = release};
+const KilnStepKindOps kiln_step_copy = {
+    .prepare = prepare, .feed = feed, .same_input = same_input, .execute = execute, .release = release};

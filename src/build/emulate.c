@@ -21,13 +21,13 @@ enum kilnrun_emulate kiln_emulation(const KilnEngine *e)
     return real && mode != KILNRUN_EMULATE_OFF ? KILNRUN_EMULATE_DEVICES : mode;
 }
 
-void kiln_emulation_feed(const KilnEngine *e, KilnHash *key)
+void kiln_emulation_feed(const KilnEngine *e, KilnKey *key)
 {
-    static const char *const names[] = {[KILNRUN_EMULATE_OFF] = "emulate=off",
-                                        [KILNRUN_EMULATE_OWNERS] = "emulate=owners",
-                                        [KILNRUN_EMULATE_FULL] = "emulate=full"};
+    static const char *const names[] = {[KILNRUN_EMULATE_OFF] = "off",
+                                        [KILNRUN_EMULATE_OWNERS] = "owners",
+                                        [KILNRUN_EMULATE_FULL] = "full"};
     if (kiln_emulation(e) != KILNRUN_EMULATE_DEVICES)
-        kiln_hash_string(key, names[kiln_emulation(e)]);
+        kiln_key_text(key, "--emulate", NULL, names[kiln_emulation(e)]);
 }
 
 /* --- The layers below ---------------------------------------------------------------------------------- */

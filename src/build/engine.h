@@ -2,6 +2,7 @@
 #pragma once
 
 #include "build/build.h"
+#include "build/key.h"
 #include "build/snapshotter.h"
 #include "tree/digest.h"
 #include "tree/source.h"
@@ -10,7 +11,9 @@
 typedef struct {
     GArray *chain;  /* gint64 layer numbers, bottom first */
     gint64 layer;   /* the step's own, 0 for FROM */
-    char *key;      /* definition key */
+    char *key;      /* definition key; of a layer made by one that stands for this step that one's */
+    char *operation; /* operation key; NULL for FROM */
+    char *id;       /* what those that stand on it or read it know it by */
     gint64 created; /* seconds: when the layer was made */
     bool executed;  /* by this build, not found in the records */
 } KilnState;
@@ -33,6 +36,7 @@ typedef struct {
 
     GMutex lock;
     GCond changed;         /* signalled at the end of every step */
+    GPtrArray *witnesses;  /* paths: content.c */
     bool dry;              /* keys alone are wanted: nothing is executed, fetched or written */
     GHashTable *outcomes;  /* by key: what build.c knows of it */
     GHashTable *odd_owners; /* by layer: what emulate.c knows of it; NULL: nothing yet */
@@ -47,9 +51,13 @@ typedef struct {
 
 /* A kind of step. */
 typedef struct {
-    /* Adds to the key what the step reads and does, beyond its parent. *prepared: anything that execute
-     * wants kept. */
-    bool (*prepare)(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error);
+    /* Opens what the step reads from outside. *prepared: what the others want. May be NULL. */
+    bool (*prepare)(KilnEngine *e, KilnStep *step, gpointer *prepared, GError **error);
+    /* Adds to the operation key all that the step does and reads, but for its inputs. */
+    bool (*feed)(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error);
+    /* Whether what the step reads of an input that is not its parent is the same in another chain. NULL: all of it
+     * must be. */
+    bool (*same_input)(KilnEngine *e, KilnStep *step, gpointer prepared, const KilnStep *input, const GArray *chain);
     /* Fills the work's "upper" directory (upperfd) and returns its manifest. */
     KilnManifest *(*execute)(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
                              int upperfd, KilnTask *task, GError **error);
@@ -74,9 +82,6 @@ static inline const KilnContext *kiln_origin_context(const KilnEngine *e, const 
 /* Its files. NULL also where nothing is built and it would have to be fetched or unpacked. */
 KilnSource *kiln_origin_source(const KilnEngine *e, const KilnOrigin *from, GError **error);
 
-/* Adds what a step came to (NULL: nothing) to the key of one that reads it. */
-void kiln_step_feed(const KilnStep *step, KilnHash *key);
-
 /* The file system that a step left (NULL: empty). Free it. */
 KilnView *kiln_step_view(KilnEngine *e, const KilnStep *step, GError **error);
 
@@ -87,12 +92,37 @@ GArray *kiln_state_lowers(KilnEngine *e, const KilnState *state, GError **error)
 char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *view, const char *path,
                           GError **error);
 
-/* build.c, for those that look ahead (foresee.c). */
+/* state.c: on the layers of parent; those of the step itself come with kiln_state_finish(). */
 KilnState *kiln_state_new(const KilnStep *parent);
 void kiln_state_free(KilnState *s);
+/* What the step's record says: its layer and, if it is another step's that stands for it, that one's chain and key. */
+void kiln_state_finish(KilnState *s, const KilnStep *step, const KilnRecord *record);
+/* Borrowed. */
+const char *kiln_step_id(const KilnStep *step);
+/* What the step stands on (not with --link) and reads, in this order. */
+guint kiln_step_n_inputs(const KilnStep *step);
+const KilnStep *kiln_step_get_input(const KilnStep *step, guint index);
+/* Which one of those it reads, by index; -1: an empty file system. */
+gint kiln_step_input(const KilnStep *step, const KilnStep *other);
+/* KilnRecord.inputs; g_free(). */
+char *kiln_step_inputs(const KilnStep *step);
+/* The chain of an input of a record; NULL if it has none such. g_array_unref(). */
+GArray *kiln_record_chain(const KilnRecord *record, guint input);
+#define KILN_CHAIN_MOST 1000000 /* layers: more is none that kiln wrote */
+
+/* lookup.c: what was made before. */
+bool kiln_step_ignores_cache(const KilnEngine *e, const KilnStep *step);
+bool kiln_step_find(KilnEngine *e, KilnStep *step, const KilnState *state, gpointer prepared, KilnRecord *out);
+/* Waits while another process is at the same step; *waited: it was. */
+bool kiln_step_lock(KilnEngine *e, const KilnStep *step, const KilnState *state, KilnTask *task, bool *waited,
+                    GError **error);
+void kiln_step_unlock(KilnEngine *e, const KilnStep *step, const KilnState *state);
+
+/* build.c, for those that look ahead (foresee.c). */
 /* Key and chain of a FROM. */
 bool kiln_step_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error);
-/* Key of any other step, whose needed steps have their state. *prepared: for execute; free it with
+const KilnStepKindOps *kiln_step_ops(KilnStepKind kind); /* NULL for FROM */
+/* Keys of any other step, whose needed steps have their state. *prepared: for execute; free it with
  * kiln_step_release(), also after an error. */
 bool kiln_step_key(KilnEngine *e, KilnStep *step, KilnState *state, gpointer *prepared, GError **error);
 void kiln_step_release(const KilnStep *step, gpointer prepared);

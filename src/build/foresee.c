@@ -17,7 +17,7 @@ static KilnForesight *foresight(GArray *all, const KilnStep *step)
 /* The step that keeps the result of `below` from being known, or NULL. */
 static const KilnStep *missing_for(const KilnPlan *plan, GArray *all, const KilnStep *below)
 {
-    for (; below; below = below->link ? below->parent : NULL) { /* see kiln_step_feed() */
+    for (; below; below = below->link ? below->parent : NULL) { /* see kiln_state_finish() */
         const KilnForesight *f = foresight(all, below);
         if (f->verdict == KILN_FORESEEN_UNKNOWN)
             return plan->steps->pdata[f->depends_on];
@@ -56,10 +56,9 @@ static void foresee_layer(KilnEngine *e, KilnStep *step, KilnState *state, KilnF
     if (!kiln_step_key(e, step, state, &prepared, &error)) {
         f->verdict = KILN_FORESEEN_ERROR;
         f->problem = g_strdup(error->message);
-    } else if (!o->no_cache && kiln_record_lookup(o->store, state->key, &record)) {
+    } else if (kiln_step_find(e, step, state, prepared, &record)) {
         f->verdict = KILN_FORESEEN_CACHED;
-        state->layer = record.layer;
-        g_array_append_val(state->chain, state->layer);
+        kiln_state_finish(state, step, &record);
     }
     kiln_step_release(step, prepared);
     kiln_record_clear(&record);

@@ -18,7 +18,7 @@ struct KilnStepMounts {
 char *kiln_mounts_name(const KilnStepMounts *s, const KilnMount *m, const char *prefix);
 
 /* bind-mount.c */
-bool kiln_bind_mount_feed(KilnEngine *e, const KilnMount *m, KilnHash *key, GError **error);
+bool kiln_bind_mount_feed(KilnEngine *e, const KilnStep *step, const KilnMount *m, KilnKey *key, GError **error);
 bool kiln_bind_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error);
 /* Copies what a mount's `from` and `source` name into a directory of the work folder; a single file,
  * which *file says, as "file" in it. */

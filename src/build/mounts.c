@@ -12,35 +12,29 @@
 
 /* --- The key ------------------------------------------------------------------------------------- */
 
-static void feed_number(KilnHash *key, gint64 number)
-{
-    kiln_hash_update(key, &number, sizeof number);
-}
-
 /* What the Dockerfile says. Of a cache, a secret and an agent that is all: what they hold is not known, or
  * not to be known. */
-static void feed_options(const KilnMount *m, KilnHash *key)
+static void feed_options(const KilnMount *m, KilnKey *key)
 {
     static const char *const names[] = {"bind", "cache", "tmpfs", "secret", "ssh"};
-    kiln_hash_string(key, names[m->type]);
-    kiln_hash_string(key, m->target);
-    kiln_hash_string(key, m->id); /* another cache may hold something else */
-    kiln_hash_string(key, m->env);
-    feed_number(key, m->readonly);
-    feed_number(key, m->required);
-    feed_number(key, m->mode);
-    feed_number(key, m->uid);
-    feed_number(key, m->gid);
-    feed_number(key, (gint64)m->size);
+    kiln_key_text(key, "mount", m->target, names[m->type]);
+    kiln_key_text(key, "mount id", m->target, m->id); /* another cache may hold something else */
+    kiln_key_text(key, "mount env", m->target, m->env);
+    kiln_key_number(key, "mount readonly", m->target, m->readonly);
+    kiln_key_number(key, "mount required", m->target, m->required);
+    kiln_key_number(key, "mount mode", m->target, m->mode);
+    kiln_key_number(key, "mount uid", m->target, m->uid);
+    kiln_key_number(key, "mount gid", m->target, m->gid);
+    kiln_key_number(key, "mount size", m->target, (gint64)m->size);
 }
 
-bool kiln_step_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error)
+bool kiln_step_mounts_feed(KilnEngine *e, const KilnStep *step, KilnKey *key, GError **error)
 {
     for (guint i = 0; step->mounts && i < step->mounts->len; i++) {
         const KilnMount *m = &g_array_index(step->mounts, KilnMount, i);
         feed_options(m, key);
         if ((m->type == KILN_MOUNT_BIND || m->type == KILN_MOUNT_CACHE) &&
-            !kiln_bind_mount_feed(e, m, key, error)) {
+            !kiln_bind_mount_feed(e, step, m, key, error)) {
             kiln_step_prefix_error(step, &step->place, error);
             return false;
         }

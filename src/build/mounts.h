@@ -6,7 +6,7 @@
 typedef struct KilnStepMounts KilnStepMounts;
 
 /* Adds the mounts to the step's key: their options, and what a bind reads; never a cache's content. */
-bool kiln_step_mounts_feed(KilnEngine *e, const KilnStep *step, KilnHash *key, GError **error);
+bool kiln_step_mounts_feed(KilnEngine *e, const KilnStep *step, KilnKey *key, GError **error);
 
 /* Makes them ready: locks and directories of caches (which may take long: the lock may be held by
  * another), secrets, agents, the script file in the work folder. Kept until the command has ended. */

@@ -1,6 +1,7 @@
 /* RUN: the command in the sandbox, over an overlay of the chain; what it leaves in the upper directory is
  * the layer. */
 #include "build/command.h"
+#include "build/content.h"
 #include "build/emulate.h"
 #include "build/isolation.h"
 #include "build/shell.h"
@@ -8,45 +9,50 @@
 
 #include <string.h>
 
-static void hash_list(KilnHash *key, char *const *list)
-{
-    for (; list && *list; list++)
-        kiln_hash_string(key, *list);
-    kiln_hash_string(key, NULL);
-}
-
 /* Nothing is added by default: what a user asked for once must not change the keys of everyone else. */
-static void feed_security(KilnHash *key, const KilnRunSettings *s)
+static void feed_security(KilnKey *key, const KilnRunSettings *s)
 {
     if (s->filter) {
         gsize size;
         const void *bytes = g_bytes_get_data(s->filter, &size);
-        kiln_hash_string(key, "seccomp");
-        kiln_hash_update(key, bytes, size);
+        kiln_key_bytes(key, "seccomp", bytes, size);
     }
     if (s->unconfined)
-        kiln_hash_string(key, "seccomp=unconfined");
+        kiln_key_text(key, "seccomp", NULL, "unconfined");
     if (s->no_new_privs)
-        kiln_hash_string(key, "no-new-privileges");
+        kiln_key_text(key, "no-new-privileges", NULL, NULL);
 }
 
-static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
+static bool feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error)
 {
     (void)prepared;
     static const char *const networks[] = {"default", "none", "host"};
-    hash_list(key, step->argv);
-    hash_list(key, step->env);
-    kiln_hash_string(key, step->script);
-    kiln_hash_string(key, step->user);
-    kiln_hash_string(key, step->workdir);
-    kiln_hash_string(key, networks[step->network]);
-    kiln_hash_string(key, step->insecure ? "insecure" : "sandbox");
-    kiln_hash_string(key, e->options->plan->hostname);
+    kiln_key_list(key, "command", step->argv);
+    kiln_key_variables(key, "variable", step->env);
+    kiln_key_text(key, "script", NULL, step->script);
+    kiln_key_text(key, "user", NULL, step->user);
+    kiln_key_text(key, "directory", NULL, step->workdir);
+    kiln_key_text(key, "network", NULL, networks[step->network]);
+    kiln_key_text(key, "security", NULL, step->insecure ? "insecure" : "sandbox");
+    kiln_key_text(key, "hostname", NULL, e->options->plan->hostname);
     feed_security(key, &e->options->run_settings);
     if (e->options->run_settings.extra_hosts) /* as in BuildKit's ExecOp; resolv.conf is not */
-        hash_list(key, e->options->run_settings.extra_hosts);
+        kiln_key_list(key, "--add-host", e->options->run_settings.extra_hosts);
     kiln_emulation_feed(e, key);
     return kiln_step_mounts_feed(e, step, key, error);
+}
+
+/* Of a stage or image that is mounted only what is mounted can be seen. */
+static bool same_input(KilnEngine *e, KilnStep *step, gpointer prepared, const KilnStep *input, const GArray *chain)
+{
+    (void)prepared;
+    const KilnState *now = kiln_step_state(input);
+    for (guint i = 0; step->mounts && i < step->mounts->len; i++) {
+        const KilnMount *m = &g_array_index(step->mounts, KilnMount, i);
+        if (m->from.step == input && !kiln_content_same(e, now->chain, chain, m->source))
+            return false;
+    }
+    return true;
 }
 
 /* --- The command ------------------------------------------------------------------------------------- */
@@ -132,4 +138,4 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     return manifest;
 }
 
-const KilnStepKindOps kiln_step_run = {.prepare = prepare, .execute = execute};
+const KilnStepKindOps kiln_step_run = {.feed = feed, .same_input = same_input, .execute = execute};

@@ -3,13 +3,13 @@
 #include "build/layer-writer.h"
 #include "build/user.h"
 
-static bool prepare(KilnEngine *e, KilnStep *step, KilnHash *key, gpointer *prepared, GError **error)
+static bool feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error)
 {
     (void)e;
     (void)prepared;
     (void)error;
-    kiln_hash_string(key, step->workdir);
-    kiln_hash_string(key, step->user);
+    kiln_key_text(key, "directory", NULL, step->workdir);
+    kiln_key_text(key, "user", NULL, step->user);
     return true;
 }
 
@@ -48,4 +48,4 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     return m;
 }
 
-const KilnStepKindOps kiln_step_workdir = {.prepare = prepare, .execute = execute};
+const KilnStepKindOps kiln_step_workdir = {.feed = feed, .execute = execute};

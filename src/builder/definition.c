@@ -134,6 +134,7 @@ KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
     g_autofree const char **proxies = kiln_request_list(request, "proxy_args");
     g_autofree const char **labels = kiln_request_list(request, "labels");
     g_autofree const char **allow = kiln_request_list(request, "allow");
+    g_autofree const char **no_cache = kiln_request_list(request, "no_cache_filter");
     const char *network = kiln_request_text(request, "network");
     KilnPlanOptions options = {
         .target = kiln_request_text(request, "target"),
@@ -145,6 +146,7 @@ KilnPlan *kiln_definition_plan(KilnDefinition *d, GError **error)
                    : g_strcmp0(network, "host") == 0 ? KILN_NETWORK_HOST
                                                      : KILN_NETWORK_DEFAULT,
         .allow = allow,
+        .no_cache = no_cache,
         .platform = d->platform,
         .resolve = resolve,
         .resolve_data = d,

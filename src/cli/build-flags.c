@@ -11,6 +11,7 @@ void kiln_build_flags_init(KilnBuildFlags *f)
         .secrets = g_ptr_array_new_with_free_func(g_free),
         .ssh = g_ptr_array_new_with_free_func(g_free),
         .allow = g_ptr_array_new_with_free_func(g_free),
+        .no_cache_filter = g_ptr_array_new_with_free_func(g_free),
         .security_opts = g_ptr_array_new_with_free_func(g_free),
         .hosts = g_ptr_array_new_with_free_func(g_free),
         .dns = g_ptr_array_new_with_free_func(g_free),
@@ -29,6 +30,7 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->secrets);
     g_ptr_array_unref(f->ssh);
     g_ptr_array_unref(f->allow);
+    g_ptr_array_unref(f->no_cache_filter);
     g_ptr_array_unref(f->security_opts);
     kiln_limit_flags_clear(&f->limits);
     g_ptr_array_unref(f->hosts);
@@ -60,7 +62,6 @@ static const KilnFlag docker_flags[] = {
     {0, "attest", KILN_FLAG_UNSUPPORTED},
     {0, "cache-from", KILN_FLAG_UNSUPPORTED},
     {0, "cache-to", KILN_FLAG_UNSUPPORTED},
-    {0, "no-cache-filter", KILN_FLAG_UNSUPPORTED},
     {0, "policy", KILN_FLAG_UNSUPPORTED},
     {0, "push", KILN_FLAG_UNSUPPORTED},
     {0, "squash", KILN_FLAG_UNSUPPORTED},
@@ -111,6 +112,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "snapshotter", KILN_FLAG_STRING, &f->snapshotter, "auto|overlay|fuse-overlayfs|copy",
          "How the rootfs of RUN is made"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
+        {0, "no-cache-filter", KILN_FLAG_LIST, &f->no_cache_filter, "STAGE",
+         "Run every step of these stages"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},
         {0, "platform", KILN_FLAG_STRING, &f->platform, "OS/ARCH", "Platform of the image"},

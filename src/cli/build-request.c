@@ -238,6 +238,12 @@ static bool add_choices(KilnRequest *r, const KilnCall *call, const KilnBuildFla
     kiln_request_set(r, "pull", meant);
     kiln_request_set(r, "jobs", jobs);
     kiln_request_set(r, "no_cache", f->no_cache ? "true" : NULL);
+    for (guint i = 0; i < f->no_cache_filter->len; i++) {
+        g_auto(GStrv) stages = g_strsplit(f->no_cache_filter->pdata[i], ",", -1);
+        for (char **stage = stages; *stage; stage++)
+            if (*g_strstrip(*stage))
+                kiln_request_add(r, "no_cache_filter", *stage);
+    }
     kiln_request_set(r, "target", f->target);
     return true;
 }

@@ -10,7 +10,7 @@ typedef struct {
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
         *call, *network, *hostname, *on_error, *emulate, *snapshotter, *isolation;
     char *format; /* of `kiln check` */
-    GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *security_opts;
+    GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *no_cache_filter, *security_opts;
     KilnLimitFlags limits;
     GPtrArray *hosts, *dns, *dns_search, *dns_options;
     bool no_cache, quiet, check, debug;

@@ -106,13 +106,25 @@ static bool run_instructions(KilnPlanner *p, KilnStage *s, GError **error)
     return true;
 }
 
+/* --no-cache-filter: whatever the case of the name, as BuildKit's IsNoCache() (frontend/dockerui). */
+static bool ignores_cache(const KilnPlanner *p, const KilnStage *s)
+{
+    for (const char *const *name = p->options->no_cache; name && *name; name++)
+        if (s->name && g_ascii_strcasecmp(*name, s->name) == 0)
+            return true;
+    return false;
+}
+
 static bool run_stage(KilnPlanner *p, KilnStage *s, GError **error)
 {
     guint first = p->plan->steps->len;
     if (!run_instructions(p, s, error))
         return false;
-    for (guint i = first; i < p->plan->steps->len; i++)
-        ((KilnStep *)g_ptr_array_index(p->plan->steps, i))->stage = s->index;
+    for (guint i = first; i < p->plan->steps->len; i++) {
+        KilnStep *step = g_ptr_array_index(p->plan->steps, i);
+        step->stage = s->index;
+        step->no_cache = ignores_cache(p, s);
+    }
     return true;
 }
 

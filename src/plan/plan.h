@@ -92,6 +92,7 @@ struct KilnStep {
     const KilnDockerfile *file; /* for error messages; NULL for an ONBUILD trigger */
     KilnPlace place;
     guint stage;   /* which FROM of the file, 0 the first */
+    bool no_cache; /* --no-cache-filter names its stage */
     char *keyword; /* "RUN", "COPY", "ADD" … */
 
     /* KILN_STEP_FROM */
@@ -173,6 +174,7 @@ typedef struct {
     const char *const *proxy_args;  /* predefined proxy ARGs by configuration */
     const char *const *labels;      /* "K=V"; set last, without history */
     const char *const *contexts;    /* names of --build-context: they stand in for stages and references */
+    const char *const *no_cache;    /* stages whose steps are run whatever was made before; may be NULL */
     KilnNetwork network;            /* of RUNs that do not say */
     const char *const *allow;       /* entitlements: "network.host", "security.insecure"; may be NULL */
     const KilnPlatform *platform;   /* of the result, written to its config; NULL: the host's and the

@@ -171,6 +171,10 @@ void kiln_record_clear(KilnRecord *r);
 bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out);
 /* KilnRecord*, those of an operation that stand for themselves, newest first; g_ptr_array_unref(). */
 GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most);
+/* Takes the lock under which the step of this key is done, so that other processes wait for it instead of doing it
+ * too; never waits itself. False without an error if another process has it. To be taken by one thread at a time. */
+bool kiln_record_lock(KilnStore *s, const char *key, GError **error);
+void kiln_record_unlock(KilnStore *s, const char *key);
 /* parts: what the key was made of, for kiln why (src/build/key.h); or NULL. */
 bool kiln_record_put(KilnStore *s, const KilnRecord *r, GBytes *parts, GError **error);
 /* The same alone, of a step that has not been done. */

@@ -109,6 +109,7 @@ typedef struct {
     Place *place;
     const char *target;
     bool no_cache, record;
+    const char *const *no_cache_stages;
     guint jobs;
     KilnCancel *cancel; /* NULL: one that is never set */
 
@@ -190,7 +191,7 @@ static inline void build(Build *b, const char *dockerfile)
         kiln_dockerfile_parse(dockerfile, strlen(dockerfile), "Dockerfile", &b->error);
     g_assert_no_error(b->error);
     KilnPlanOptions plan_options = {
-        .target = b->target, .resolve = resolve_in_store, .resolve_data = b};
+        .target = b->target, .no_cache = b->no_cache_stages, .resolve = resolve_in_store, .resolve_data = b};
     KilnPlan *plan = kiln_plan_new(file, &plan_options, &b->error);
     g_assert_no_error(b->error);
     g_autoptr(KilnContext) context = kiln_context_new_directory(

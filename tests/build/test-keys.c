@@ -308,20 +308,107 @@ static void test_no_cache(Place *p, gconstpointer data)
     g_assert_cmpint(b.built->chain[0], ==, after);
 }
 
-/* What was made on the old layer is not put on the new one. */
-static void test_a_step_that_ran_again_has_new_children(Place *p, gconstpointer data)
+static void test_no_cache_filter(Place *p, gconstpointer data)
+{
+    (void)data;
+    const char *const stages[] = {"Other", NULL};
+    g_auto(Build) b = {.place = p};
+    const char *text = "FROM scratch AS one\nCOPY a /one\nFROM scratch AS other\nCOPY a /other\n"
+                       "FROM scratch\nCOPY --from=one / /\nCOPY --from=other / /\n";
+    write_context(p, "a", "1");
+    build_well(&b, text);
+    b.no_cache_stages = stages;
+    build_well(&b, text);
+    g_assert_true(is_cached(&b, "COPY a /one"));
+    g_assert_false(is_cached(&b, "COPY a /other"));
+    g_assert_true(is_cached(&b, "COPY --from=one"));
+    g_assert_true(is_cached(&b, "COPY --from=other")); /* it copies what it did */
+}
+
+/* --- By content
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* A step that is done again and comes to the same leaves what stands on it as it was, layers and times too. */
+static void test_the_same_again(Place *p, gconstpointer data)
+{
+    (void)data;
+    const char *text = "FROM scratch AS s\nCOPY a /\nFROM s\nWORKDIR /w\nCOPY --from=s a /b\n";
+    g_auto(Build) b = {.place = p};
+    write_context(p, "a", "1");
+    build_well(&b, text);
+    g_autofree char *id = g_strdup(b.built->id);
+    gint64 layer = b.built->chain[0];
+    b.no_cache = true;
+    build_well(&b, "FROM scratch AS s\nCOPY a /\n");
+    g_assert_cmpint(b.built->chain[0], !=, layer);
+    b.no_cache = false;
+    for (int again = 0; again < 2; again++) {
+        build_well(&b, text);
+        g_assert_true(is_cached(&b, "COPY a"));
+        g_assert_true(is_cached(&b, "WORKDIR"));
+        g_assert_true(is_cached(&b, "COPY --from"));
+        g_assert_cmpint(b.built->chain[0], ==, layer);
+    }
+}
+
+static void test_another_content(Place *p, gconstpointer data)
+{
+    (void)data;
+    static const struct {
+        const char *before, *after;
+    } cases[] = {
+        {"COPY a /", "COPY a /x"},                     /* another name */
+        {"COPY --chmod=644 a /", "COPY --chmod=600 a /"}, /* another mode */
+        {"COPY --chown=1 a /", "COPY --chown=2 a /"},  /* another owner */
+        {"COPY a /", "COPY same-size /a"},             /* other bytes */
+        {"COPY a /", "COPY a b /"},                    /* one more file */
+        {"COPY a /", "COPY link /a"},                  /* another type */
+    };
+    g_auto(Build) b = {.place = p};
+    write_context(p, "a", "1");
+    write_context(p, "same-size", "2");
+    write_context(p, "b", "1");
+    write_context(p, "tree/file", "1");
+    write_context(p, "link/file", "1");
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *before = g_strdup_printf("FROM scratch\n%s\nWORKDIR /w%u\n", cases[i].before, i);
+        g_autofree char *after = g_strdup_printf("FROM scratch\n%s\nWORKDIR /w%u\n", cases[i].after, i);
+        build_well(&b, before);
+        build_well(&b, after);
+        g_assert_false(is_cached(&b, "WORKDIR"));
+        build_well(&b, before);
+        g_assert_true(is_cached(&b, "WORKDIR"));
+    }
+}
+
+/* What a step cannot see does not make it run: a parent with another history, a stage's other files. */
+static void test_unseen_changes(Place *p, gconstpointer data)
 {
     (void)data;
     g_auto(Build) b = {.place = p};
     write_context(p, "a", "1");
-    build_well(&b, "FROM scratch AS s\nCOPY a /\nFROM s\nWORKDIR /w\nCOPY --from=s a /b\n");
-    b.no_cache = true;
-    build_well(&b, "FROM scratch AS s\nCOPY a /\n");
-    b.no_cache = false;
-    build_well(&b, "FROM scratch AS s\nCOPY a /\nFROM s\nWORKDIR /w\nCOPY --from=s a /b\n");
-    g_assert_true(is_cached(&b, "COPY a"));
-    g_assert_false(is_cached(&b, "WORKDIR"));
+    write_context(p, "b", "2");
+    build_well(&b, "FROM scratch\nCOPY a /a\nWORKDIR /w\n");
+    build_well(&b, "FROM scratch\nCOPY a /a\nCOPY a /a\nWORKDIR /w\n");
+    g_assert_true(is_cached(&b, "WORKDIR"));
+    g_assert_cmpuint(b.built->n_chain, ==, 3); /* as many as its history says */
+    build_well(&b, "FROM scratch\nCOPY b /a\nCOPY a /a\nWORKDIR /w\n");
+    g_assert_true(is_cached(&b, "WORKDIR"));
+
+    const char *text = "FROM scratch AS s\nCOPY a /a\nCOPY b /b\nFROM scratch\nCOPY --from=s a /of-s\n";
+    build_well(&b, text);
+    gint64 layer = b.built->chain[0];
+    write_context(p, "b", "another");
+    build_well(&b, text);
+    g_assert_false(is_cached(&b, "COPY b"));
+    g_assert_true(is_cached(&b, "COPY --from"));
+    g_assert_cmpint(b.built->chain[0], ==, layer);
+    write_context(p, "a", "another");
+    build_well(&b, text);
     g_assert_false(is_cached(&b, "COPY --from"));
+    g_autofree char *content = read_built(&b, "of-s");
+    g_assert_cmpstr(content, ==, "another");
 }
 
 /* --- Bases
@@ -375,7 +462,7 @@ static void test_link(Place *p, gconstpointer data)
         for (guint i = 0; i < 2; i++) {
             g_test_message("%s on %u", cases[c].copy, i);
             g_autofree char *text =
-                g_strdup_printf("FROM base:%u\n%s\nWORKDIR /w\n", i, cases[c].copy);
+                g_strdup_printf("FROM base:%u\n%s\nWORKDIR /w%u\n", i, cases[c].copy, c);
             build_well(&b, text);
             g_assert_true(is_cached(&b, "COPY") == (i > 0 && cases[c].cached));
             g_assert_false(is_cached(&b, "WORKDIR"));
@@ -504,7 +591,10 @@ int main(int argc, char **argv)
     ADD("same-step", test_same_step_in_two_stages);
     ADD("many-stages", test_many_stages);
     ADD("no-cache", test_no_cache);
-    ADD("new-children", test_a_step_that_ran_again_has_new_children);
+    ADD("no-cache-filter", test_no_cache_filter);
+    ADD("the-same-again", test_the_same_again);
+    ADD("another-content", test_another_content);
+    ADD("unseen-changes", test_unseen_changes);
     ADD("built-bases", test_built_bases);
     ADD("link", test_link);
     ADD("records", test_records);

@@ -373,8 +373,7 @@ static void test_docker_flags(Fixture *f, gconstpointer data)
                                           "--squash",
                                           "--sbom=true",
                                           "--provenance=mode=max",
-                                          "--annotation a=b",
-                                          "--no-cache-filter a"};
+                                          "--annotation a=b"};
     (void)f;
     (void)data;
     assert_value("--load --rm --force-rm --compress --isolation=default --provenance=false "
