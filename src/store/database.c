@@ -31,7 +31,8 @@
     "CREATE TABLE build_steps (build INTEGER NOT NULL, position INTEGER NOT NULL,"                 \
     "    stage TEXT, name TEXT NOT NULL, line INTEGER, verdict TEXT NOT NULL, key TEXT,"           \
     "    layer INTEGER, started INTEGER, duration INTEGER, cause TEXT,"                            \
-    "    PRIMARY KEY (build, position)) WITHOUT ROWID;"
+    "    PRIMARY KEY (build, position)) WITHOUT ROWID;"                                            \
+    "CREATE TABLE build_logs (build INTEGER PRIMARY KEY, log BLOB NOT NULL);"
 
 #define SCHEMA_2                                                                                   \
     "CREATE TABLE urls (url TEXT PRIMARY KEY, digest TEXT NOT NULL, etag TEXT, modified INTEGER,"  \
@@ -86,6 +87,10 @@ static const char sweep[] =
     " SET boot = 0 WHERE boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
 #define URL_FIELDS "digest, etag, modified, name"
 #define RECORD "key, operation, inputs, same_as, layer, created, duration, name"
+#define BUILD "id, started, duration, status, project, context, dockerfile, target, names, image, error"
+#define BUILD_STEP "position, stage, name, line, verdict, key, layer, started, duration, cause"
+/* The newest build that is too many, if there is one. */
+#define BUILDS_BEYOND "(SELECT id FROM builds ORDER BY id DESC LIMIT 1 OFFSET ?1)"
 #define RECORD_LAYER                                                                               \
     " AND (layer = 0 OR EXISTS (SELECT 1 FROM layers WHERE layers.id = layer AND " VISIBLE(        \
         "layers", 2) "))"
@@ -147,6 +152,22 @@ static const char *const statements[SQL_N] = {
         "records", 2) RECORD_LAYER " ORDER BY seq DESC LIMIT ?3",
     [SQL_KEY_PUT] = "INSERT OR IGNORE INTO keys (key, parts) VALUES (?1, ?2)",
     [SQL_KEY_GET] = "SELECT parts FROM keys WHERE key = ?1",
+    [SQL_BUILD_PUT] = "INSERT INTO builds (" BUILD ") VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_BUILD_STEP_PUT] =
+        "INSERT INTO build_steps (build, " BUILD_STEP ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [SQL_BUILD_LOG_PUT] = "INSERT INTO build_logs (build, log) VALUES (?1, ?2)",
+    [SQL_BUILD_STEPS_BEYOND] = "DELETE FROM build_steps WHERE build <= " BUILDS_BEYOND,
+    [SQL_BUILD_LOGS_BEYOND] = "DELETE FROM build_logs WHERE build <= " BUILDS_BEYOND,
+    [SQL_BUILDS_BEYOND] = "DELETE FROM builds WHERE id <= " BUILDS_BEYOND,
+    [SQL_BUILD_LIST] = "SELECT " BUILD " FROM builds ORDER BY id DESC LIMIT ?1",
+    [SQL_BUILD_LIST_OF] = "SELECT " BUILD " FROM builds WHERE project = ?1 ORDER BY id DESC LIMIT ?2",
+    [SQL_BUILD_GET] = "SELECT " BUILD " FROM builds WHERE id = ?1",
+    [SQL_BUILD_NTH] = "SELECT " BUILD " FROM builds ORDER BY id DESC LIMIT 1 OFFSET ?1",
+    [SQL_BUILD_STEPS] = "SELECT " BUILD_STEP " FROM build_steps WHERE build = ?1 ORDER BY position",
+    [SQL_BUILD_LOG] = "SELECT log FROM build_logs WHERE build = ?1",
+    [SQL_BUILD_DELETE] = "DELETE FROM builds WHERE id = ?1",
+    [SQL_BUILD_STEPS_DELETE] = "DELETE FROM build_steps WHERE build = ?1",
+    [SQL_BUILD_LOG_DELETE] = "DELETE FROM build_logs WHERE build = ?1",
     [SQL_URL_PUT] = "INSERT OR REPLACE INTO urls (" URL_FIELDS ", url) VALUES (?2, ?3, ?4, ?5, ?1)",
     [SQL_URL_GET] = "SELECT " URL_FIELDS " FROM urls WHERE url = ?1",
 };

@@ -182,6 +182,48 @@ bool kiln_key_parts_put(KilnStore *s, const char *key, GBytes *parts, GError **e
 /* NULL if they are not known. */
 GBytes *kiln_key_parts(KilnStore *s, const char *key);
 
+/* --- Kept builds: docs/store.md, "Builds" ----------------------------------------------------------------- */
+typedef struct {
+    gint64 id;       /* counted up, never given again */
+    gint64 started;  /* microseconds since 1970 */
+    gint64 duration; /* microseconds */
+    char *status;    /* "built", "failed" or "canceled" */
+    char *project;   /* the same for builds of the same thing: src/build/history.h */
+    char *context;   /* path or URL; NULL: none */
+    char *dockerfile, *target;
+    char *names; /* that the image was given, with spaces between them */
+    char *image; /* its ID; NULL: none was recorded */
+    char *error; /* NULL: none */
+} KilnBuildRow;
+typedef struct {
+    gint64 position; /* index in the plan */
+    char *stage;     /* name, or number of one without */
+    char *name;      /* as the output calls the step */
+    gint64 line;     /* in the Dockerfile, from 1; 0: it does not stand there */
+    char *verdict;   /* "cached", "done", "error" or "canceled" */
+    char *key;       /* NULL: the step did not come so far */
+    gint64 layer;    /* 0: none */
+    gint64 started, duration; /* microseconds: after the build's start, and what it took */
+    char *cause;              /* why it was not cached, in a line; NULL: it was, or that is not known */
+} KilnBuildStepRow;
+void kiln_build_row_free(KilnBuildRow *b);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnBuildRow, kiln_build_row_free)
+void kiln_build_step_row_free(KilnBuildStepRow *s);
+/* Keeps a build (its id is ignored) with its steps and what they wrote (log may be NULL), and drops builds beyond
+ * the newest `keep`, all in one transaction. Returns its id, 0 on error. */
+gint64 kiln_build_put(KilnStore *s, const KilnBuildRow *b, const KilnBuildStepRow *steps, guint n, GBytes *log,
+                      guint keep, GError **error);
+/* KilnBuildRow*, newest first, at most `limit` (0: all); of one project, or of all if it is NULL. NULL on error;
+ * g_ptr_array_unref(). */
+GPtrArray *kiln_builds_list(KilnStore *s, const char *project, guint limit, GError **error);
+/* "17"; "last" or "^0", the newest of all; "^1", the one before it … NOT_FOUND. */
+KilnBuildRow *kiln_build_get(KilnStore *s, const char *which, GError **error);
+/* KilnBuildStepRow*, in the plan's order; g_ptr_array_unref(). */
+GPtrArray *kiln_build_steps(KilnStore *s, gint64 build, GError **error);
+/* NULL if there is none. */
+GBytes *kiln_build_log(KilnStore *s, gint64 build);
+bool kiln_build_remove(KilnStore *s, gint64 build, GError **error);
+
 /* --- URLs
  * -------------------------------------------------------------------------------------------- */
 /* What a URL gave when it was last fetched: a blob, and what the server calls that version of it. */

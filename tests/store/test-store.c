@@ -197,7 +197,8 @@ static void test_older_schema(Place *p, gconstpointer data)
     g_assert_true(kiln_blob_put_bytes(s, "old", 3, &digest, NULL));
     kiln_store_close(s);
     sql(p, "DROP TABLE urls; DROP TABLE records; DROP TABLE keys; DROP TABLE caches; DROP TABLE builds;"
-           "DROP TABLE build_steps; ALTER TABLE layers DROP COLUMN used; CREATE TABLE records (key TEXT);"
+           "DROP TABLE build_steps; DROP TABLE build_logs; ALTER TABLE layers DROP COLUMN used;"
+           "CREATE TABLE records (key TEXT);"
            "PRAGMA user_version=1");
     s = open_store(p);
     g_assert_true(kiln_blob_exists(s, digest));
