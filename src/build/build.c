@@ -120,23 +120,13 @@ static void sweep(gpointer work, gpointer data)
     kiln_work_free(work);
 }
 
-/* All that the step does and reads, apart from its inputs. */
-static bool feed_operation(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error)
+bool kiln_step_feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error)
 {
     bool real = kiln_store_owners(e->options->store) == KILN_OWNERS_REAL;
     kiln_key_text(key, "format", NULL, KILN_KEY_FORMAT);
     kiln_key_text(key, "instruction", NULL, step->keyword);
     kiln_key_text(key, "owners", NULL, real ? "real" : "recorded");
     return kiln_step_ops(step->kind)->feed(e, step, prepared, key, error);
-}
-
-/* The key again, this time with what it is made of. */
-static GBytes *parts_of(KilnEngine *e, KilnStep *step, gpointer prepared)
-{
-    GBytes *parts = NULL;
-    g_autoptr(KilnKey) key = kiln_key_new(true);
-    g_autofree char *operation = feed_operation(e, step, prepared, key, NULL) ? kiln_key_finish(key, &parts) : NULL;
-    return parts;
 }
 
 static bool make_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnTask *task, gint64 *layer, GError **error)
@@ -153,12 +143,13 @@ static bool make_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnTas
     return *layer != 0;
 }
 
-static bool execute(KilnEngine *e, KilnStep *step, const KilnState *state, gpointer prepared, KilnTask *task,
+static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
                     KilnRecord *out, GError **error)
 {
     KilnStore *store = e->options->store;
     gint64 layer = 0;
-    g_autoptr(GBytes) parts = parts_of(e, step, prepared);
+    g_autoptr(GBytes) parts = kiln_step_parts(e, step, prepared);
+    kiln_step_explain(e, step, state, parts, task);
     if (!make_layer(e, step, prepared, task, &layer, error)) {
         if (parts)
             (void)kiln_key_parts_put(store, state->key, parts, NULL);
@@ -222,7 +213,7 @@ bool kiln_step_key(KilnEngine *e, KilnStep *step, KilnState *state, gpointer *pr
 {
     const KilnStepKindOps *ops = kiln_step_ops(step->kind);
     g_autoptr(KilnKey) key = kiln_key_new(false);
-    if ((ops->prepare && !ops->prepare(e, step, prepared, error)) || !feed_operation(e, step, *prepared, key, error))
+    if ((ops->prepare && !ops->prepare(e, step, prepared, error)) || !kiln_step_feed(e, step, *prepared, key, error))
         return false;
     state->operation = kiln_key_finish(key, NULL);
     guint n = kiln_step_n_inputs(step);

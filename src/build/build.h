@@ -5,6 +5,7 @@
 #include "build/cancel.h"
 #include "build/context.h"
 #include "build/fetcher.h"
+#include "build/past.h"
 #include "build/run-settings.h"
 #include "plan/plan.h"
 #include "report/emit.h"
@@ -31,6 +32,7 @@ typedef struct {
     int console;      /* where the terminal of a shell is handed over that is opened when a RUN fails (kilnrun.h,
                          terminal_fd); 0 or less: none is opened */
     const char *term; /* TERM of it */
+    KilnPast *past; /* earlier builds of the same, to tell why a step is done; NULL: it is not told */
     const KilnFetcher *fetcher; /* for ADD; NULL: nothing can be fetched */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;

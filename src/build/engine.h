@@ -15,6 +15,7 @@ typedef struct {
     char *operation; /* operation key; NULL for FROM */
     char *id;       /* what those that stand on it or read it know it by */
     gint64 created; /* seconds: when the layer was made */
+    char *cause;    /* why it was executed, in a line; or NULL */
     bool executed;  /* by this build, not found in the records */
 } KilnState;
 
@@ -118,9 +119,16 @@ bool kiln_step_lock(KilnEngine *e, const KilnStep *step, const KilnState *state,
                     GError **error);
 void kiln_step_unlock(KilnEngine *e, const KilnStep *step, const KilnState *state);
 
+/* explain.c: the parts of the step's key, its inputs among them; and why the step is done, which is put into the
+ * state, and told where it begins. */
+GBytes *kiln_step_parts(KilnEngine *e, KilnStep *step, gpointer prepared);
+void kiln_step_explain(KilnEngine *e, KilnStep *step, KilnState *state, GBytes *parts, KilnTask *task);
+
 /* build.c, for those that look ahead (foresee.c). */
 /* Key and chain of a FROM. */
 bool kiln_step_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **error);
+/* Feeds all that the step does and reads, apart from its inputs. */
+bool kiln_step_feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error);
 const KilnStepKindOps *kiln_step_ops(KilnStepKind kind); /* NULL for FROM */
 /* Keys of any other step, whose needed steps have their state. *prepared: for execute; free it with
  * kiln_step_release(), also after an error. */

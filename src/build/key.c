@@ -78,6 +78,11 @@ static void keep(KilnKey *k, const char *what, const char *name, const char *val
     keep_string(k, value);
 }
 
+void kiln_key_note(KilnKey *k, const char *what, const char *name, const char *value)
+{
+    keep(k, what, name, value);
+}
+
 void kiln_key_text(KilnKey *k, const char *what, const char *name, const char *value)
 {
     append_string(k, what);

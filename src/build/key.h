@@ -33,6 +33,9 @@ void kiln_key_bytes(KilnKey *k, const char *what, const void *bytes, gsize size)
 /* A file that is read, at its path below `base`: kiln_entry_feed(). */
 void kiln_key_entry(KilnKey *k, const KilnEntry *e, const char *base);
 
+/* A part that is kept, and no part of the key. */
+void kiln_key_note(KilnKey *k, const char *what, const char *name, const char *value);
+
 /* The key, "sha256:…"; g_free(). *parts, if not NULL: kiln_key_parts_each() reads them; g_bytes_unref(). The key can
  * only be freed afterwards. */
 char *kiln_key_finish(KilnKey *k, GBytes **parts);

@@ -13,6 +13,7 @@ void kiln_state_free(KilnState *s)
     g_free(s->key);
     g_free(s->operation);
     g_free(s->id);
+    g_free(s->cause);
     g_free(s);
 }
 

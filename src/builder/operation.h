@@ -43,6 +43,7 @@ json_object *kiln_operation_images(KilnOperation *op, GError **error);
 json_object *kiln_operation_inspect(KilnOperation *op, GError **error);
 json_object *kiln_operation_tag(KilnOperation *op, GError **error);
 json_object *kiln_operation_targets(KilnOperation *op, GError **error);
+json_object *kiln_operation_why(KilnOperation *op, GError **error);
 json_object *kiln_operation_run(KilnOperation *op, GError **error);
 json_object *kiln_operation_rmi(KilnOperation *op, GError **error);
 json_object *kiln_operation_reset(KilnOperation *op, GError **error);

@@ -41,6 +41,7 @@ static const Entry operations[] = {
     {"run", kiln_operation_run, .sandbox = true},
     {"rmi", kiln_operation_rmi},
     {"reset", kiln_operation_reset, .no_store = true},
+    {"why", kiln_operation_why, .reads = true},
     {"probe", kiln_operation_probe, .sandbox = true},
 };
 

@@ -72,3 +72,4 @@ int kiln_command_run(KilnCall *call, GError **error);
 int kiln_command_save(KilnCall *call, GError **error);
 int kiln_command_tag(KilnCall *call, GError **error);
 int kiln_command_unshare(KilnCall *call, GError **error);
+int kiln_command_why(KilnCall *call, GError **error);

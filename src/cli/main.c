@@ -31,6 +31,7 @@ static const KilnCommand commands[] = {
     {"unshare", "[OPTIONS] [COMMAND] [ARG...]", "Run a command in the namespaces that kiln builds in", 0,
      G_MAXUINT, kiln_command_unshare, 125},
     {"plan", "[OPTIONS] [PATH]", "Show the steps of a build and which are cached", 0, 1, kiln_command_plan},
+    {"why", "[OPTIONS] [STEP]", "Show why steps of a build were not cached", 0, 1, kiln_command_why},
     {"ast", "[OPTIONS] FILE|-", "Show a Dockerfile as kiln reads it", 1, 1, kiln_command_ast},
     {"doctor", "[OPTIONS]", "Show what this host offers and what is missing", 0, 0,
      kiln_command_doctor},

@@ -1,0 +1,252 @@
+#include "build/difference.h"
+
+#include <string.h>
+
+/* Names of files that a line lists. */
+#define LINE_FILES 3
+/* Beyond that many words two texts are shown one after the other. */
+#define MOST_WORDS 500
+#define SHORT_DIGEST (sizeof KILN_DIGEST_PREFIX - 1 + 12)
+
+struct KilnDifferences {
+    GArray *list;         /* KilnDifference */
+    GPtrArray *strings;   /* that the list points to, where parts were taken together */
+    guint n_files;
+};
+
+/* --- Finding them ---------------------------------------------------------------------------------------------- */
+
+/* Numbers of things that are parts themselves. */
+static bool is_count(const char *what)
+{
+    static const char *const counts[] = {"files", "heredocs", "files of mount", "from", "format", NULL};
+    return g_strv_contains(counts, what);
+}
+
+static char *identity(const KilnKeyPart *part)
+{
+    return g_strconcat(part->what, "\n", part->name, NULL);
+}
+
+/* identity ↦ values, with spaces between them; order: the identities as they come. */
+static GHashTable *gather(const KilnKeyParts *parts, GPtrArray *order)
+{
+    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)(void *)g_free);
+    for (guint i = 0; i < kiln_key_parts_length(parts); i++) {
+        const KilnKeyPart *part = kiln_key_parts_get(parts, i);
+        if (is_count(part->what))
+            continue;
+        char *id = identity(part);
+        const char *there = g_hash_table_lookup(table, id);
+        const char *value = part->value ? part->value : "";
+        char *text = there ? g_strconcat(there, " ", value, NULL) : g_strdup(value);
+        if (!there)
+            g_ptr_array_add(order, g_strdup(id));
+        g_hash_table_insert(table, id, text);
+    }
+    return table;
+}
+
+static const char *keep(KilnDifferences *d, const char *text)
+{
+    if (!text)
+        return NULL;
+    char *copy = g_strdup(text);
+    g_ptr_array_add(d->strings, copy);
+    return copy;
+}
+
+static void add(KilnDifferences *d, const char *id, const char *before, const char *after)
+{
+    const char *name = strchr(id, '\n') + 1;
+    g_autofree char *what = g_strndup(id, (gsize)(name - id) - 1);
+    const KilnDifference difference = {keep(d, what), *name ? keep(d, name) : NULL, keep(d, before), keep(d, after)};
+    g_array_append_val(d->list, difference);
+}
+
+KilnDifferences *kiln_differences_new(const KilnKeyParts *before, const KilnKeyParts *after)
+{
+    KilnDifferences *d = g_new0(KilnDifferences, 1);
+    d->list = g_array_new(FALSE, FALSE, sizeof(KilnDifference));
+    d->strings = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) old_ids = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) old = gather(before, old_ids), now = gather(after, ids);
+    for (guint i = 0; i < ids->len; i++) {
+        const char *was = g_hash_table_lookup(old, ids->pdata[i]), *is = g_hash_table_lookup(now, ids->pdata[i]);
+        d->n_files += g_str_has_prefix(ids->pdata[i], "file\n");
+        if (!was || strcmp(was, is) != 0)
+            add(d, ids->pdata[i], was, is);
+    }
+    for (guint i = 0; i < old_ids->len; i++)
+        if (!g_hash_table_contains(now, old_ids->pdata[i]))
+            add(d, old_ids->pdata[i], g_hash_table_lookup(old, old_ids->pdata[i]), NULL);
+    return d;
+}
+
+void kiln_differences_free(KilnDifferences *d)
+{
+    g_array_unref(d->list);
+    g_ptr_array_unref(d->strings);
+    g_free(d);
+}
+
+guint kiln_differences_length(const KilnDifferences *d)
+{
+    return d->list->len;
+}
+
+const KilnDifference *kiln_differences_get(const KilnDifferences *d, guint index)
+{
+    return &g_array_index(d->list, KilnDifference, index);
+}
+
+guint kiln_differences_n_files(const KilnDifferences *d)
+{
+    return d->n_files;
+}
+
+/* --- In words -------------------------------------------------------------------------------------------------- */
+
+static bool is_file(const KilnDifference *d)
+{
+    return strcmp(d->what, "file") == 0;
+}
+
+/* Of "f 0644 0:0 sha256:…" and the like the field; g_free(). */
+static char *field(const char *value, guint index)
+{
+    g_auto(GStrv) fields = g_strsplit(value, " ", 4);
+    if (index >= g_strv_length(fields))
+        return g_strdup("");
+    return g_strndup(fields[index], g_str_has_prefix(fields[index], KILN_DIGEST_PREFIX) ? SHORT_DIGEST : G_MAXINT);
+}
+
+/* What of a file that is there before and after is another: content or target, mode, owner, type. */
+static char *file_change(const KilnDifference *d)
+{
+    static const char *const names[] = {"type", "mode", "owner", "content"};
+    GString *text = g_string_new(NULL);
+    for (guint i = G_N_ELEMENTS(names); i > 0; i--) {
+        g_autofree char *was = field(d->before, i - 1), *is = field(d->after, i - 1);
+        if (strcmp(was, is) != 0)
+            g_string_append_printf(text, "%s%s %s became %s", text->len ? ", " : "", names[i - 1], was, is);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *file_text(const KilnDifference *d)
+{
+    g_autofree char *change = d->before && d->after ? file_change(d)
+                              : d->after            ? g_strdup("is new")
+                                                    : g_strdup("is gone");
+    return g_strdup_printf("%s: %s", d->name, change);
+}
+
+char *kiln_difference_text(const KilnDifference *d)
+{
+    if (is_file(d))
+        return file_text(d);
+    bool words = strcmp(d->what, "command") == 0 || strcmp(d->what, "script") == 0;
+    g_autofree char *what = d->name ? g_strconcat(d->what, " ", d->name, NULL) : g_strdup(d->what);
+    if (words && d->before && d->after) {
+        g_autofree char *both = kiln_word_diff(d->before, d->after);
+        return g_strdup_printf("%s: %s", what, both);
+    }
+    if (d->before && d->after)
+        return g_strdup_printf("%s: \"%s\" became \"%s\"", what, d->before, d->after);
+    return d->after ? g_strdup_printf("%s is new: \"%s\"", what, d->after) : g_strdup_printf("%s is gone", what);
+}
+
+/* "1 of 312 files changed: src/app.js", or NULL. */
+static char *files_line(const KilnDifferences *d)
+{
+    guint n = 0, gone = 0;
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (guint i = 0; i < d->list->len; i++) {
+        const KilnDifference *one = kiln_differences_get(d, i);
+        if (!is_file(one))
+            continue;
+        if (n++ < LINE_FILES)
+            g_string_append_printf(names, "%s%s%s", names->len ? ", " : "", one->name,
+                                   !one->before ? " (new)" : !one->after ? " (gone)" : "");
+        gone += !one->after;
+    }
+    if (n == 0)
+        return NULL;
+    return g_strdup_printf("%u of %u file%s changed: %s%s", n, d->n_files + gone, d->n_files + gone == 1 ? "" : "s",
+                           names->str, n > LINE_FILES ? ", …" : "");
+}
+
+char *kiln_differences_line(const KilnDifferences *d)
+{
+    GString *line = g_string_new(NULL);
+    g_autofree char *files = files_line(d);
+    for (guint i = 0; i < d->list->len; i++) {
+        const KilnDifference *one = kiln_differences_get(d, i);
+        if (is_file(one) || strcmp(one->what, "input") == 0)
+            continue;
+        g_autofree char *text = kiln_difference_text(one);
+        g_string_append_printf(line, "%s%s", line->len ? "; " : "", text);
+    }
+    if (files)
+        g_string_append_printf(line, "%s%s", line->len ? "; " : "", files);
+    if (line->len)
+        return g_string_free(line, FALSE);
+    g_string_free(line, TRUE);
+    return NULL;
+}
+
+/* --- Words ----------------------------------------------------------------------------------------------------- */
+
+/* Appends what is left of a run of words that only one side has. */
+static void close_run(GString *out, GString *run, const char *open, const char *close)
+{
+    if (run->len)
+        g_string_append_printf(out, "%s%s%s%s", out->len ? " " : "", open, run->str, close);
+    g_string_set_size(run, 0);
+}
+
+static void append_word(GString *to, const char *word)
+{
+    g_string_append_printf(to, "%s%s", to->len ? " " : "", word);
+}
+
+/* Lengths of the longest common subsequences of all ends. */
+static guint16 *subsequences(char **a, guint n, char **b, guint m)
+{
+    guint16 *table = g_new0(guint16, (n + 1) * (m + 1));
+    for (guint i = n; i-- > 0;)
+        for (guint k = m; k-- > 0;)
+            table[i * (m + 1) + k] =
+                strcmp(a[i], b[k]) == 0
+                    ? (guint16)(table[(i + 1) * (m + 1) + k + 1] + 1)
+                    : MAX(table[(i + 1) * (m + 1) + k], table[i * (m + 1) + k + 1]);
+    return table;
+}
+
+char *kiln_word_diff(const char *before, const char *after)
+{
+    g_auto(GStrv) a = g_strsplit_set(before, " \t\n", -1), b = g_strsplit_set(after, " \t\n", -1);
+    guint n = g_strv_length(a), m = g_strv_length(b);
+    if (n > MOST_WORDS || m > MOST_WORDS)
+        return g_strdup_printf("[-%s-] {+%s+}", before, after);
+    g_autofree guint16 *common = subsequences(a, n, b, m);
+    GString *out = g_string_new(NULL);
+    g_autoptr(GString) removed = g_string_new(NULL), added = g_string_new(NULL);
+    for (guint i = 0, k = 0; i < n || k < m;) {
+        if (i < n && k < m && strcmp(a[i], b[k]) == 0) {
+            close_run(out, removed, "[-", "-]");
+            close_run(out, added, "{+", "+}");
+            append_word(out, a[i]);
+            i++, k++;
+        } else if (k == m || (i < n && common[(i + 1) * (m + 1) + k] >= common[i * (m + 1) + k + 1])) {
+            append_word(removed, a[i++]);
+        } else {
+            append_word(added, b[k++]);
+        }
+    }
+    close_run(out, removed, "[-", "-]");
+    close_run(out, added, "{+", "+}");
+    return g_string_free(out, FALSE);
+}
