@@ -119,7 +119,8 @@ static char *field(const char *value, guint index)
     g_auto(GStrv) fields = g_strsplit(value, " ", 4);
     if (index >= g_strv_length(fields))
         return g_strdup("");
-    return g_strndup(fields[index], g_str_has_prefix(fields[index], KILN_DIGEST_PREFIX) ? SHORT_DIGEST : G_MAXINT);
+    return g_strndup(fields[index], g_str_has_prefix(fields[index], KILN_DIGEST_PREFIX) ? SHORT_DIGEST
+                                                                                         : strlen(fields[index]));
 }
 
 /* What of a file that is there before and after is another: content or target, mode, owner, type. */

@@ -42,6 +42,14 @@ static void print_why(json_object *why)
     }
 }
 
+/* What says nothing: counts of parts, and flags that were not given. */
+static bool says_nothing(const char *what, const char *value)
+{
+    static const char *const counts[] = {"format", "files", "files of mount", "from", "heredocs", "directory", NULL};
+    bool flag = g_str_has_prefix(what, "--");
+    return (g_strv_contains(counts, what) && !(value && *value == '/')) || !value || (flag && strcmp(value, "0") == 0);
+}
+
 static void print_parts(json_object *parts)
 {
     if (kiln_array_length(parts))
@@ -49,8 +57,9 @@ static void print_parts(json_object *parts)
     for (guint i = 0; i < kiln_array_length(parts); i++) {
         json_object *o = json_object_array_get_idx(parts, i);
         const char *name = kiln_result_string(o, "name"), *value = kiln_result_string(o, "value");
-        print_line("      ", "%s%s%s%s%s", kiln_result_string(o, "what"), name ? " " : "", name ? name : "",
-                   value ? ": " : "", value ? value : "");
+        const char *what = kiln_result_string(o, "what");
+        if (what && !says_nothing(what, value))
+            print_line("      ", "%s%s%s: %s", what, name ? " " : "", name ? name : "", value);
     }
 }
 
