@@ -169,12 +169,11 @@ static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer pr
 static bool find_or_execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
                             KilnRecord *out, GError **error)
 {
-    bool waited;
     if (kiln_step_find(e, step, state, prepared, out))
         return true;
-    if (!kiln_step_lock(e, step, state, task, &waited, error))
+    if (!kiln_step_lock(e, step, state, task, error))
         return false;
-    bool ok = waited && kiln_record_lookup(e->options->store, state->key, out);
+    bool ok = !kiln_step_ignores_cache(e, step) && kiln_record_lookup(e->options->store, state->key, out);
     if (!ok) {
         ok = execute(e, step, state, prepared, task, out, error);
         state->executed = ok;

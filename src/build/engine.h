@@ -114,9 +114,8 @@ GArray *kiln_record_chain(const KilnRecord *record, guint input);
 /* lookup.c: what was made before. */
 bool kiln_step_ignores_cache(const KilnEngine *e, const KilnStep *step);
 bool kiln_step_find(KilnEngine *e, KilnStep *step, const KilnState *state, gpointer prepared, KilnRecord *out);
-/* Waits while another process is at the same step; *waited: it was. */
-bool kiln_step_lock(KilnEngine *e, const KilnStep *step, const KilnState *state, KilnTask *task, bool *waited,
-                    GError **error);
+/* Waits while another process is at the same step. */
+bool kiln_step_lock(KilnEngine *e, const KilnStep *step, const KilnState *state, KilnTask *task, GError **error);
 void kiln_step_unlock(KilnEngine *e, const KilnStep *step, const KilnState *state);
 
 /* explain.c: the parts of the step's key, its inputs among them; and why the step is done, which is put into the

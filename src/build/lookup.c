@@ -101,17 +101,14 @@ bool kiln_step_find(KilnEngine *e, KilnStep *step, const KilnState *state, gpoin
     return kiln_record_lookup(store, state->key, out) || (!e->dry && find_by_content(e, step, state, prepared, out));
 }
 
-bool kiln_step_lock(KilnEngine *e, const KilnStep *step, const KilnState *state, KilnTask *task, bool *waited,
-                    GError **error)
+bool kiln_step_lock(KilnEngine *e, const KilnStep *step, const KilnState *state, KilnTask *task, GError **error)
 {
     KilnStore *store = e->options->store;
     GError *failure = NULL;
-    *waited = false;
     if (kiln_step_ignores_cache(e, step) || kiln_record_lock(store, state->key, &failure))
         return true;
     if (!failure) {
         kiln_task_log(task, "waiting for another build, which is at this step");
-        *waited = true;
         bool locked = false;
         kiln_engine_lend_place(e);
         while (!locked && !failure && !kiln_cancel_wait(e->options->cancel, RETRY_US, &failure))
