@@ -509,6 +509,5 @@ bool kiln_source_may_have_changed(const KilnSource *s, int fd)
         return false;
     if (fstat(fd, &st) < 0)
         return true;
-    return st.st_ctim.tv_sec > s->made.tv_sec ||
-           (st.st_ctim.tv_sec == s->made.tv_sec && st.st_ctim.tv_nsec >= s->made.tv_nsec);
+    return kiln_statindex_changed_since(&st, &s->made);
 }
