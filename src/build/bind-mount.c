@@ -79,7 +79,7 @@ static bool place(KilnSource *tree, KilnPlacer *placer, const KilnEntry *e, cons
     KilnEntry out = *e;
     out.path = path;
     out.link_group = 0;
-    int fd = e->type == KILN_TYPE_FILE ? kiln_source_open(tree, e, error) : -1;
+    int fd = e->type == KILN_TYPE_FILE ? kiln_source_open(tree, NULL, e, error) : -1;
     if (fd < 0 && e->type == KILN_TYPE_FILE)
         return false;
     bool ok = kiln_placer_put(placer, &out, fd, error);

@@ -89,7 +89,7 @@ static const char *below(const KilnContentSide *side, const KilnEntry *e)
 
 static bool same_files(const KilnContentSide *a, const KilnEntry *x, const KilnContentSide *b, const KilnEntry *y)
 {
-    return same_bytes(kiln_source_open(a->tree, x, NULL), kiln_source_open(b->tree, y, NULL));
+    return same_bytes(kiln_source_open(a->tree, NULL, x, NULL), kiln_source_open(b->tree, NULL, y, NULL));
 }
 
 bool kiln_content_same_lists(const KilnContentSide *a, const KilnContentSide *b)

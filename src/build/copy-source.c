@@ -293,10 +293,29 @@ bool kiln_copy_source_same(KilnEngine *e, KilnStep *step, KilnCopySource *s, con
     return same;
 }
 
-int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error)
+int kiln_copy_source_open(KilnCopySource *s, KilnOpener *opener, const KilnEntry *e, GError **error)
 {
     return s->blob ? kiln_blob_open(s->engine->options->store, s->blob, NULL, error)
-                   : kiln_source_open(s->tree, e, error);
+                   : kiln_source_open(s->tree, opener, e, error);
+}
+
+static bool is_of_link(const KilnCopySource *s, gint64 layer)
+{
+    for (const KilnStep *step = s->step->from.step; step; step = step->parent)
+        if (step->link && kiln_step_state(step)->layer == layer)
+            return true;
+    return false;
+}
+
+const KilnEntry *kiln_copy_source_twin(KilnCopySource *s, const KilnEntry *e, int *fd)
+{
+    guint layer;
+    const KilnState *state = kiln_step_state(s->step->from.step);
+    const KilnEntry *twin = s->view ? kiln_view_lookup(s->view, e->path, &layer) : NULL;
+    if (!twin || !state || is_of_link(s, g_array_index(state->chain, gint64, layer)))
+        return NULL;
+    *fd = g_array_index(s->layer_fds, int, layer);
+    return twin;
 }
 
 bool kiln_copy_source_check(KilnCopySource *s, const KilnEntry *e, int original, int dirfd, const char *path,

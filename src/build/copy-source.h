@@ -23,9 +23,12 @@ bool kiln_copy_source_same(KilnEngine *e, KilnStep *step, KilnCopySource *s, con
 void kiln_copy_source_free(KilnCopySource *s);
 /* KilnCopyItem*, borrowed. NULL on error. */
 GPtrArray *kiln_copy_source_items(KilnCopySource *s, GError **error);
-/* Opens a file's content. -1 on error. */
-int kiln_copy_source_open(KilnCopySource *s, const KilnEntry *e, GError **error);
-/* Checks that path in dirfd, a copy of the open file `original`, has the content that was listed, where the
+/* Opens a file's content, with the help of an opener (or NULL). Thread-safe. -1 on error. */
+int kiln_copy_source_open(KilnCopySource *s, KilnOpener *opener, const KilnEntry *e, GError **error);
+/* The entry of a file of a stage or image in its layer, whose directory is *fd (borrowed). NULL: the source is
+ * none, or that layer cannot tell over which others it is put (--link). */
+const KilnEntry *kiln_copy_source_twin(KilnCopySource *s, const KilnEntry *e, int *fd);
+/* Thread-safe. Checks that path in dirfd, a copy of the open file `original`, has the content that was listed, where the
  * original may have changed since. dirfd -1: the original itself is checked. */
 bool kiln_copy_source_check(KilnCopySource *s, const KilnEntry *e, int original, int dirfd, const char *path,
                             GError **error);

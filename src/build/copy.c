@@ -1,4 +1,5 @@
 /* COPY and ADD: entries of a source tree to places in the layer, by Docker's rules of destination. */
+#include "build/copy-files.h"
 #include "build/copy-source.h"
 #include "build/engine.h"
 #include "build/layer-writer.h"
@@ -20,6 +21,7 @@ typedef struct {
     bool unpack; /* files of the source that are archives */
     KilnView *below;
     KilnLayerWriter *writer;
+    KilnCopyFiles *files; /* of the sources, to be put on disk */
     int upperfd;
     bool set_owner;
     guint32 uid, gid;
@@ -30,15 +32,8 @@ typedef struct {
 /* Where the first of several hard links was put, and their group in the layer. */
 typedef struct {
     guint32 group;
-    char *path;
+    const char *path; /* of the manifest */
 } First;
-
-static void first_free(gpointer data)
-{
-    First *first = data;
-    g_free(first->path);
-    g_free(first);
-}
 
 /* The owner that --chown names, in *user; false with error. Nothing is set without --chown. */
 static bool find_owner(KilnEngine *e, const KilnStep *step, KilnUser *user, GError **error)
@@ -158,33 +153,39 @@ static KilnEntry as_written(const Copy *c, const KilnEntry *e)
     return out;
 }
 
+/* What is gathered for a path must be there before another thing takes its place. */
+static bool make_way(Copy *c, const char *path, GError **error)
+{
+    return !kiln_layer_writer_holds(c->writer, path) || kiln_copy_files_place(c->files, error);
+}
+
 static bool put_file(Copy *c, const KilnEntry *e, const char *path, GError **error)
 {
     gpointer key = GUINT_TO_POINTER(e->link_group);
     const First *there = e->link_group ? g_hash_table_lookup(c->links, key) : NULL;
     KilnEntry out = as_written(c, e);
-    if (there) {
-        out.link_group = there->group;
-        return kiln_layer_writer_link(c->writer, &out, there->path, path, error);
-    }
     if (e->link_group)
-        out.link_group = kiln_layer_writer_new_group(c->writer);
-    int fd = kiln_copy_source_open(c->source, e, error);
-    if (fd < 0)
+        out.link_group = there ? there->group : kiln_layer_writer_new_group(c->writer);
+    const KilnEntry *own = kiln_layer_writer_record(c->writer, &out, path, error);
+    if (!own)
         return false;
-    bool ok = kiln_layer_writer_put(c->writer, &out, path, fd, error) &&
-              kiln_copy_source_check(c->source, e, fd, c->upperfd, path, error);
-    close(fd);
-    if (ok && e->link_group) {
+    if (there) {
+        kiln_copy_files_add_link(c->files, there->path, own->path);
+        return true;
+    }
+    kiln_copy_files_add(c->files, c->source, e, own);
+    if (e->link_group) {
         First *first = g_new(First, 1);
-        *first = (First){out.link_group, g_strdup(path)};
+        *first = (First){out.link_group, own->path};
         g_hash_table_insert(c->links, key, first);
     }
-    return ok;
+    return true;
 }
 
 static bool put_entry(Copy *c, const KilnEntry *e, const char *path, GError **error)
 {
+    if (!make_way(c, path, error))
+        return false;
     if (e->type == KILN_TYPE_FILE)
         return put_file(c, e, path, error);
     KilnEntry out = as_written(c, e);
@@ -252,6 +253,8 @@ static const KilnEntry *look_below(const char *path, void *data)
 
 static bool unpack(Copy *c, int fd, GError **error)
 {
+    if (!kiln_copy_files_place(c->files, error))
+        return false;
     /* --chmod says nothing about archives and where they are unpacked */
     kiln_layer_writer_set_directory_mode(c->writer, KILN_LAYER_WRITER_DIRECTORY_MODE);
     g_autofree char *dest = directory_destination(c, error);
@@ -287,7 +290,7 @@ static bool add_archive(Copy *c, const KilnCopyItem *item, bool *was_archive, GE
     *was_archive = false;
     if (!c->unpack || e->type != KILN_TYPE_FILE || c->step->from.kind != KILN_ORIGIN_CONTEXT)
         return true;
-    int fd = kiln_copy_source_open(c->source, e, error);
+    int fd = kiln_copy_source_open(c->source, NULL, e, error);
     if (fd < 0)
         return false;
     bool ok = true;
@@ -330,6 +333,7 @@ static bool copy_remote(Copy *c, const KilnCopyItem *item, GError **error)
     bool ok = items != NULL;
     for (guint i = 0; ok && i < items->len; i++)
         ok = copy_item(&own, items->pdata[i], error);
+    ok = ok && kiln_copy_files_place(c->files, error);
     g_clear_pointer(&own.source, kiln_copy_source_free);
     return ok;
 }
@@ -337,7 +341,7 @@ static bool copy_remote(Copy *c, const KilnCopyItem *item, GError **error)
 static bool copy_inline(Copy *c, const KilnInline *in, GError **error)
 {
     g_autofree char *path = file_destination(c, in->name, error);
-    if (!path)
+    if (!path || !make_way(c, path, error))
         return false;
     gsize size = strlen(in->content);
     int fd = memfd_create("inline", MFD_CLOEXEC);
@@ -403,12 +407,18 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
         return NULL;
     g_autoptr(KilnLayerWriter) writer = kiln_layer_writer_new(
         below, upperfd, kiln_store_owners(e->options->store), c.uid, c.gid, c.now);
-    g_autoptr(GHashTable) links = g_hash_table_new_full(NULL, NULL, NULL, first_free);
+    g_autoptr(GHashTable) links = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    g_autoptr(KilnCopyFiles) files = kiln_copy_files_new(e, step, below, upperfd);
     c.writer = writer;
+    c.files = files;
     kiln_layer_writer_set_directory_mode(writer, directory_mode(step));
     c.links = links;
     if (!copy_all(&c, error))
         return NULL;
+    if (!kiln_copy_files_place(files, error)) {
+        kiln_step_prefix_error(step, &step->place, error);
+        return NULL;
+    }
     return kiln_layer_writer_finish(writer, error);
 }
 

@@ -101,23 +101,28 @@ bool kiln_layer_writer_directory(KilnLayerWriter *w, const char *path, GError **
     return true;
 }
 
+static bool check_type(KilnLayerWriter *w, const KilnEntry *e, const char *path, GError **error)
+{
+    const KilnEntry *there = kiln_layer_writer_lookup(w, path);
+    return !there || (there->type == KILN_TYPE_DIR) == (e->type == KILN_TYPE_DIR) ||
+           refuse(there, path, e->type == KILN_TYPE_DIR ? "a directory" : "a file", error);
+}
+
 bool kiln_layer_writer_put(KilnLayerWriter *w, const KilnEntry *e, const char *path, int content_fd,
                            GError **error)
 {
-    const KilnEntry *there = kiln_layer_writer_lookup(w, path);
-    if (there && (there->type == KILN_TYPE_DIR) != (e->type == KILN_TYPE_DIR))
-        return refuse(there, path, e->type == KILN_TYPE_DIR ? "a directory" : "a file", error);
-    return place(w, e, path, content_fd, error);
+    return check_type(w, e, path, error) && place(w, e, path, content_fd, error);
 }
 
-bool kiln_layer_writer_link(KilnLayerWriter *w, const KilnEntry *e, const char *existing,
-                            const char *path, GError **error)
+const KilnEntry *kiln_layer_writer_record(KilnLayerWriter *w, const KilnEntry *e, const char *path, GError **error)
 {
-    const KilnEntry *there = kiln_layer_writer_lookup(w, path);
-    if (there && there->type == KILN_TYPE_DIR)
-        return refuse(there, path, "a file", error);
-    record(w, e, path);
-    return kiln_placer_link(w->placer, existing, path, error);
+    return check_type(w, e, path, error) ? record(w, e, path) : NULL;
+}
+
+bool kiln_layer_writer_holds(const KilnLayerWriter *w, const char *path)
+{
+    const KilnEntry *own = g_hash_table_lookup(w->entries, path);
+    return own && own->type != KILN_TYPE_DIR;
 }
 
 guint32 kiln_layer_writer_new_group(KilnLayerWriter *w)

@@ -28,11 +28,13 @@ bool kiln_layer_writer_directory(KilnLayerWriter *w, const char *path, GError **
  * kiln_placer_put(). */
 bool kiln_layer_writer_put(KilnLayerWriter *w, const KilnEntry *e, const char *path, int content_fd,
                            GError **error);
+/* The same, but only in the manifest: the caller puts the entry that is returned on disk, before
+ * kiln_layer_writer_finish(). NULL on error. */
+const KilnEntry *kiln_layer_writer_record(KilnLayerWriter *w, const KilnEntry *e, const char *path, GError **error);
+/* Whether the layer itself has something at path already that is no directory. */
+bool kiln_layer_writer_holds(const KilnLayerWriter *w, const char *path);
 /* A number for the link_group of entries that are hard links of each other in this layer. */
 guint32 kiln_layer_writer_new_group(KilnLayerWriter *w);
-/* A hard link to a path that was put before. */
-bool kiln_layer_writer_link(KilnLayerWriter *w, const KilnEntry *e, const char *existing,
-                            const char *path, GError **error);
 
 /* Adds what something else (kiln_untar) has put on disk; its link groups get numbers of their own. */
 void kiln_layer_writer_adopt(KilnLayerWriter *w, const KilnManifest *m);

@@ -150,6 +150,11 @@ static const char *const statements[SQL_N] = {
         "SELECT " RECORD " FROM records WHERE key = ?1 AND " VISIBLE("records", 2) RECORD_LAYER,
     [SQL_RECORDS_OF] = "SELECT " RECORD " FROM records WHERE operation = ?1 AND same_as IS NULL AND " VISIBLE(
         "records", 2) RECORD_LAYER " ORDER BY seq DESC LIMIT ?3",
+    [SQL_RECORD_LAYERS_NAMED] =
+        "SELECT layers.id FROM records JOIN layers ON layers.id = records.layer"
+        " WHERE records.seq > (SELECT max(seq) FROM records) - 10000 AND records.name = ?1"
+        " AND layers.entries BETWEEN ?2 / 2 AND ?2 * 4 + 100 AND " VISIBLE("layers", 4)
+        " ORDER BY records.seq DESC LIMIT ?3",
     [SQL_KEY_PUT] = "INSERT OR IGNORE INTO keys (key, parts) VALUES (?1, ?2)",
     [SQL_KEY_GET] = "SELECT parts FROM keys WHERE key = ?1",
     [SQL_BUILD_PUT] = "INSERT INTO builds (" BUILD ") VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

@@ -47,6 +47,7 @@ typedef enum {
     SQL_RECORD_PUT,
     SQL_RECORD_GET,
     SQL_RECORDS_OF,
+    SQL_RECORD_LAYERS_NAMED,
     SQL_KEY_PUT,
     SQL_KEY_GET,
     SQL_BUILD_PUT,

@@ -71,6 +71,21 @@ GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most)
     return records;
 }
 
+GArray *kiln_record_layers_named(KilnStore *s, const char *name, guint files, guint most)
+{
+    GArray *layers = g_array_new(FALSE, FALSE, sizeof(gint64));
+    kiln_database_lock(s->db);
+    sqlite3_stmt *q =
+        kiln_database_query(s->db, SQL_RECORD_LAYERS_NAMED, "siib", name, (gint64)files, (gint64)most);
+    while (kiln_query_row(s->db, q, NULL)) {
+        gint64 layer = sqlite3_column_int64(q, 0);
+        g_array_append_val(layers, layer);
+    }
+    kiln_query_end(q);
+    kiln_database_unlock(s->db);
+    return layers;
+}
+
 bool kiln_record_put(KilnStore *s, const KilnRecord *r, GBytes *parts, GError **error)
 {
     kiln_database_lock(s->db);

@@ -175,6 +175,9 @@ GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most);
  * too; never waits itself. False without an error if another process has it. To be taken by one thread at a time. */
 bool kiln_record_lock(KilnStore *s, const char *key, GError **error);
 void kiln_record_unlock(KilnStore *s, const char *key);
+/* gint64: the newest layers of steps of this name, at most `most`, that hold roughly so many files;
+ * g_array_unref(). Of records that were made long ago nothing is found. */
+GArray *kiln_record_layers_named(KilnStore *s, const char *name, guint files, guint most);
 /* parts: what the key was made of, for kiln why (src/build/key.h); or NULL. */
 bool kiln_record_put(KilnStore *s, const KilnRecord *r, GBytes *parts, GError **error);
 /* The same alone, of a step that has not been done. */

@@ -190,6 +190,21 @@ uint64_t kiln_manifest_size(const KilnManifest *m)
     return size;
 }
 
+bool kiln_entry_same_attributes(const KilnEntry *a, const KilnEntry *b)
+{
+    if (a->type != b->type || a->mode != b->mode || a->uid != b->uid || a->gid != b->gid ||
+        a->mtime != b->mtime || a->mtime_nsec != b->mtime_nsec || a->size != b->size ||
+        a->n_xattrs != b->n_xattrs)
+        return false;
+    for (uint32_t i = 0; i < a->n_xattrs; i++) {
+        const KilnXattr *x = &a->xattrs[i], *y = &b->xattrs[i];
+        if (strcmp(x->name, y->name) != 0 || x->size != y->size ||
+            (x->size && memcmp(x->value, y->value, x->size) != 0))
+            return false;
+    }
+    return true;
+}
+
 static void feed_number(KilnAppendFunc append, void *hash, uint64_t number)
 {
     number = GUINT64_TO_LE(number);

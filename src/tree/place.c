@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "tree/opener.h"
 #include "tree/place-content.h"
 #include "tree/tar.h"
 
@@ -23,6 +24,7 @@ struct KilnPlacer {
     /* The directory of the path last worked on: entries come sorted or grouped. */
     char *parent;
     int parentfd;
+    KilnOpener twins; /* in other layers */
     KilnCopier copier;
     GHashTable *deferred; /* path → Deferred */
 };
@@ -68,6 +70,7 @@ void kiln_placer_free(KilnPlacer *p)
     if (p->parentfd >= 0)
         close(p->parentfd);
     g_free(p->parent);
+    kiln_opener_clear(&p->twins);
     kiln_copier_clear(&p->copier);
     g_hash_table_unref(p->deferred);
     g_free(p);
@@ -466,6 +469,66 @@ bool kiln_placer_share(KilnPlacer *p, int layerfd, const KilnEntry *e, GError **
                              : fail(error, errno, "create the hard link", e->path);
     close(fd);
     return ok;
+}
+
+/* Whether the file has no xattrs but those that e would be given. Security modules label what they like. */
+static bool has_xattrs_of(int fd, const KilnEntry *e, bool record)
+{
+    char names[4096];
+    ssize_t size = flistxattr(fd, names, sizeof names);
+    uint32_t found = 0;
+    if (size < 0)
+        return errno == ENOTSUP && !record && !e->n_xattrs;
+    for (const char *name = names; name < names + size; name += strlen(name) + 1) {
+        bool image = kiln_xattr_in_image(name);
+        if (strcmp(name, KILN_STAT_XATTR) == 0 ? !record : !image && !g_str_has_prefix(name, "security."))
+            return false;
+        found += image || strcmp(name, KILN_STAT_XATTR) == 0;
+    }
+    return found == e->n_xattrs + (record ? 1 : 0);
+}
+
+/* Whether an open file of a layer is on disk as kiln_placer_put() would put e. */
+static bool is_as_put(const KilnPlacer *p, int fd, const KilnEntry *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size ||
+        (st.st_mode & 07777) != e->mode || st.st_mtim.tv_sec != e->mtime ||
+        st.st_mtim.tv_nsec != (long)e->mtime_nsec)
+        return false;
+    bool recorded = p->owners == KILN_OWNERS_RECORDED;
+    if (!recorded && (st.st_uid != e->uid || st.st_gid != e->gid))
+        return false; /* an owner outside of the id map: rare enough */
+    return has_xattrs_of(fd, e, recorded && (e->uid || e->gid));
+}
+
+/* Links name of dirfd in the place of whatever is at `to`. */
+static bool link_over(KilnPlacer *p, int dirfd, const char *name, const char *to, GError **error)
+{
+    if (linkat(dirfd, name, p->parentfd, to, 0) == 0)
+        return true;
+    if (errno != EEXIST || !kiln_remove_tree(p->parentfd, to, error))
+        return false;
+    return linkat(dirfd, name, p->parentfd, to, 0) == 0;
+}
+
+bool kiln_placer_link_twin(KilnPlacer *p, int layerfd, const char *twin, const KilnEntry *e, bool *done,
+                           GError **error)
+{
+    const char *twin_name, *name;
+    *done = false;
+    if (!need_parent(p, e->path, &name, error))
+        return false;
+    int dirfd = kiln_opener_parent(&p->twins, layerfd, twin, &twin_name);
+    int fd = dirfd < 0 ? -1 : openat(dirfd, twin_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    GError *failure = NULL;
+    *done = is_as_put(p, fd, e) && link_over(p, dirfd, twin_name, name, &failure);
+    close(fd);
+    if (failure)
+        g_propagate_error(error, failure);
+    return !failure;
 }
 
 bool kiln_placer_remove(KilnPlacer *p, const char *path, GError **error)

@@ -48,6 +48,11 @@ bool kiln_placer_link(KilnPlacer *p, const char *existing, const char *path, GEr
  * can count is copied. */
 bool kiln_placer_share(KilnPlacer *p, int layerfd, const KilnEntry *e, GError **error);
 
+/* The same for a file that lies at another path there, if it is on disk just as e would be put: *done tells.
+ * Otherwise, or if it cannot be linked, nothing is done, without an error. */
+bool kiln_placer_link_twin(KilnPlacer *p, int layerfd, const char *twin, const KilnEntry *e, bool *done,
+                           GError **error);
+
 /* Removes path and all below it; no error if it does not exist. */
 bool kiln_placer_remove(KilnPlacer *p, const char *path, GError **error);
 

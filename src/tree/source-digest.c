@@ -5,19 +5,13 @@
 #include <unistd.h>
 
 #include "tree/digest.h"
+#include "tree/pieces.h"
 
-/* Below that, starting threads costs more than it saves. */
-enum { MIN_FILES_PER_THREAD = 8 };
-static const uint64_t min_bytes = 1 << 20;
+enum { FILES_AT_ONCE = 8 };
 
 typedef struct {
     KilnSource *source;
     const KilnPending *files;
-    guint n;
-    gint next;   /* atomic: the file to take */
-    gint failed; /* atomic */
-    GMutex mutex;
-    GError *error; /* the first one; guarded by mutex */
 } Job;
 
 static bool same_time(const struct timespec *a, const struct timespec *b)
@@ -60,11 +54,11 @@ static bool digest_listed(KilnSource *s, const KilnPending *file, int fd, GError
     return true;
 }
 
-static bool digest_file(KilnSource *s, const KilnPending *file, GError **error)
+static bool digest_file(KilnSource *s, KilnOpener *opener, const KilnPending *file, GError **error)
 {
     KilnEntry *e = file->entry;
     int dirfd = s->view ? s->layer_fds[file->layer] : s->fd;
-    int fd = kiln_open_beneath(dirfd, e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    int fd = kiln_opener_open(opener, dirfd, e->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return kiln_source_fail(s, error, -fd, "open", e->path);
     bool ok;
@@ -80,51 +74,24 @@ static bool digest_file(KilnSource *s, const KilnPending *file, GError **error)
     return ok;
 }
 
-static void work(gpointer data, gpointer user_data)
+static bool digest_some(KilnPieces *pieces, gpointer data, GError **error)
 {
-    Job *job = user_data;
-    (void)data;
-    while (!g_atomic_int_get(&job->failed)) {
-        guint i = (guint)g_atomic_int_add(&job->next, 1);
-        if (i >= job->n)
-            return;
-        GError *error = NULL;
-        if (digest_file(job->source, &job->files[i], &error))
-            continue;
-        g_atomic_int_set(&job->failed, 1);
-        g_mutex_lock(&job->mutex);
-        if (!job->error)
-            job->error = g_steal_pointer(&error);
-        g_mutex_unlock(&job->mutex);
-        g_clear_error(&error);
-    }
-}
-
-static guint threads_for(const KilnPending *files, guint n)
-{
-    guint processors = g_get_num_processors();
-    uint64_t bytes = 0;
-    for (guint i = 0; i < n && bytes < min_bytes; i++)
-        bytes += files[i].entry->size;
-    if (n < 2 || (bytes < min_bytes && n < MIN_FILES_PER_THREAD * 2))
-        return 1;
-    return MIN(processors, n);
+    const Job *job = data;
+    KilnOpener opener = {0};
+    guint from, to;
+    bool ok = true;
+    while (ok && kiln_pieces_take(pieces, &from, &to))
+        for (guint i = from; ok && i < to; i++)
+            ok = digest_file(job->source, &opener, &job->files[i], error);
+    kiln_opener_clear(&opener);
+    return ok;
 }
 
 bool kiln_source_digest(KilnSource *s, const KilnPending *files, guint n, GError **error)
 {
-    Job job = {.source = s, .files = files, .n = n};
-    g_mutex_init(&job.mutex);
-    guint threads = threads_for(files, n);
-    GThreadPool *pool =
-        threads > 1 ? g_thread_pool_new(work, &job, (gint)threads - 1, FALSE, NULL) : NULL;
-    for (guint i = 1; pool && i < threads; i++)
-        g_thread_pool_push(pool, &job, NULL);
-    work(NULL, &job); /* this thread is one of them */
-    if (pool)
-        g_thread_pool_free(pool, FALSE, TRUE);
-    g_mutex_clear(&job.mutex);
-    if (job.error)
-        g_propagate_error(error, job.error);
-    return !job.failed;
+    Job job = {.source = s, .files = files};
+    guint64 bytes = 0;
+    for (guint i = 0; i < n; i++)
+        bytes += files[i].entry->size;
+    return kiln_pieces_run(n, FILES_AT_ONCE, kiln_pieces_threads(n, bytes), digest_some, &job, error);
 }

@@ -467,8 +467,9 @@ bool kiln_source_has_endpoints(const KilnSource *s)
     return s->endpoints;
 }
 
-int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error)
+int kiln_source_open(KilnSource *s, KilnOpener *opener, const KilnEntry *e, GError **error)
 {
+    static const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     int dirfd = s->fd;
     if (s->view) {
         guint layer;
@@ -478,7 +479,7 @@ int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error)
         }
         dirfd = s->layer_fds[layer];
     }
-    int fd = kiln_open_beneath(dirfd, e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    int fd = opener ? kiln_opener_open(opener, dirfd, e->path, flags) : kiln_open_beneath(dirfd, e->path, flags);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
         kiln_source_fail(s, error, fd < 0 ? -fd : errno, "open", e->path);
@@ -508,6 +509,5 @@ bool kiln_source_may_have_changed(const KilnSource *s, int fd)
         return false;
     if (fstat(fd, &st) < 0)
         return true;
-    return st.st_ctim.tv_sec > s->made.tv_sec ||
-           (st.st_ctim.tv_sec == s->made.tv_sec && st.st_ctim.tv_nsec >= s->made.tv_nsec);
+    return kiln_statindex_changed_since(&st, &s->made);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tree/ignore.h"
+#include "tree/opener.h"
 #include "tree/statindex.h"
 #include "tree/view.h"
 
@@ -58,8 +59,9 @@ bool kiln_source_has_endpoints(const KilnSource *s);
 GPtrArray *kiln_source_names(KilnSource *s, const char *dir, GError **error);
 
 /* Opens the content of a file entry that kiln_source_list() gave. Checks for a directory source
- * that it is still the file that was listed (size, mtime). -1 on error. */
-int kiln_source_open(KilnSource *s, const KilnEntry *e, GError **error);
+ * that it is still the file that was listed (size, mtime). Thread-safe, with an opener (or NULL) for each
+ * thread. -1 on error. */
+int kiln_source_open(KilnSource *s, KilnOpener *opener, const KilnEntry *e, GError **error);
 
 /* Whether an opened file may have been written since the source was made, whatever its size and
  * mtime say (ctime cannot be set): then what was copied from it must be checked against its digest,

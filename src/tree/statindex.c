@@ -17,7 +17,8 @@ typedef struct {
     uint32_t byte_order;              /* BYTE_ORDER_MARK as the writer stores it */
     uint32_t generation;              /* counts the writes */
     uint64_t count;                   /* of entries */
-    uint8_t sha256[KILN_SHA256_SIZE]; /* of the entries */
+    int64_t written;                  /* seconds since the epoch, by the clock of then */
+    uint8_t sha256[KILN_SHA256_SIZE]; /* of `written` and the entries */
 } Header;
 
 typedef struct {
@@ -30,19 +31,20 @@ typedef struct {
     uint8_t digest[KILN_SHA256_SIZE];
 } Entry;
 
-#define MAGIC "kilnsi1\n"
+#define MAGIC "kilnsi2\n"
 enum { BYTE_ORDER_MARK = 0x01020304, KEEP_WRITES = 10 };
 static const uint64_t max_count = 1 << 23; /* 8 million files, 740 MB */
 
-/* The steps of the clock that file times are taken from. Where a time has no nanoseconds the file
- * system may store whole or even seconds (FAT); else the kernel's tick counts, at most 10 ms. */
-static const int64_t coarse_step_ns = 2 * G_GINT64_CONSTANT(1000000000);
+/* The steps of the clock that file times are taken from: the kernel's tick, at most 10 ms, by which it may
+ * also be late; where a time has no nanoseconds the file system may store whole or even seconds (FAT). */
 static const int64_t fine_step_ns = 20 * 1000000;
+static const int64_t coarse_step_ns = 2 * G_GINT64_CONSTANT(1000000000) + fine_step_ns;
 
 struct KilnStatIndex {
     Entry *old; /* as read; only .generation changes */
     gsize n_old;
     uint32_t generation;
+    struct timespec opened;
     GMutex mutex;      /* guards fresh */
     GHashTable *fresh; /* Entry → itself: stored since; stands before one of the same file in old */
 };
@@ -102,9 +104,10 @@ static bool read_exactly(int fd, void *buffer, size_t size)
     return true;
 }
 
-static void digest_entries(const Entry *entries, gsize n, uint8_t digest[KILN_SHA256_SIZE])
+static void digest_entries(const Entry *entries, gsize n, int64_t written, uint8_t digest[KILN_SHA256_SIZE])
 {
     g_autoptr(KilnHash) hash = kiln_hash_new();
+    kiln_hash_update(hash, &written, sizeof(written));
     kiln_hash_update(hash, entries, n * sizeof(*entries));
     kiln_hash_finish(hash, digest);
 }
@@ -117,6 +120,7 @@ static void read_index(KilnStatIndex *x, int fd)
         return;
     if (memcmp(header.magic, MAGIC, sizeof(header.magic)) != 0 ||
         header.byte_order != BYTE_ORDER_MARK || header.count > max_count ||
+        header.written > x->opened.tv_sec || /* the clock was set back: times can come again */
         (uint64_t)st.st_size != sizeof(header) + header.count * sizeof(Entry))
         return;
 
@@ -124,7 +128,7 @@ static void read_index(KilnStatIndex *x, int fd)
     uint8_t digest[KILN_SHA256_SIZE];
     if (!read_exactly(fd, entries, header.count * sizeof(Entry)))
         return;
-    digest_entries(entries, header.count, digest);
+    digest_entries(entries, header.count, header.written, digest);
     if (memcmp(digest, header.sha256, sizeof(digest)) != 0)
         return;
     x->old = g_steal_pointer(&entries);
@@ -136,6 +140,7 @@ KilnStatIndex *kiln_statindex_open(int dirfd, const char *name)
 {
     KilnStatIndex *x = g_new0(KilnStatIndex, 1);
     g_mutex_init(&x->mutex);
+    clock_gettime(CLOCK_REALTIME, &x->opened);
     x->fresh = g_hash_table_new_full(entry_hash, same_file, NULL, g_free);
     int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0) {
@@ -157,6 +162,17 @@ void kiln_statindex_free(KilnStatIndex *x)
 
 /* --- Use --- */
 
+static bool is_recent(const struct timespec *time, const struct timespec *now)
+{
+    if (time->tv_sec > now->tv_sec)
+        return true;
+    if (now->tv_sec - time->tv_sec > 10)
+        return false;
+    int64_t age = (now->tv_sec - time->tv_sec) * G_GINT64_CONSTANT(1000000000) +
+                  (now->tv_nsec - time->tv_nsec);
+    return age <= (time->tv_nsec ? fine_step_ns : coarse_step_ns);
+}
+
 bool kiln_statindex_lookup(KilnStatIndex *x, const struct stat *st,
                            uint8_t digest[KILN_SHA256_SIZE])
 {
@@ -175,20 +191,22 @@ bool kiln_statindex_lookup(KilnStatIndex *x, const struct stat *st,
     Entry *old = bsearch(&wanted, x->old, x->n_old, sizeof(Entry), compare_files);
     if (!old || !same_state(old, &wanted))
         return false;
+    /* It was not recent when it was stored: the clock was set back, and may have shown this time twice. */
+    if (is_recent(&st->st_ctim, &x->opened))
+        return false;
     __atomic_store_n(&old->generation, x->generation, __ATOMIC_RELAXED);
     memcpy(digest, old->digest, KILN_SHA256_SIZE);
     return true;
 }
 
-static bool is_recent(const struct timespec *time, const struct timespec *now)
+bool kiln_statindex_changed_since(const struct stat *st, const struct timespec *since)
 {
-    if (time->tv_sec > now->tv_sec)
-        return true;
-    if (now->tv_sec - time->tv_sec > 10)
-        return false;
-    int64_t age = (now->tv_sec - time->tv_sec) * G_GINT64_CONSTANT(1000000000) +
-                  (now->tv_nsec - time->tv_nsec);
-    return age <= (time->tv_nsec ? fine_step_ns : coarse_step_ns);
+    struct timespec ctime = st->st_ctim;
+    int64_t behind = ctime.tv_nsec ? 0 : coarse_step_ns;
+    ctime.tv_sec += behind / 1000000000;
+    ctime.tv_nsec += behind % 1000000000;
+    return ctime.tv_sec > since->tv_sec ||
+           (ctime.tv_sec == since->tv_sec && ctime.tv_nsec >= since->tv_nsec);
 }
 
 bool kiln_statindex_racy(const struct stat *st)
@@ -279,13 +297,14 @@ bool kiln_statindex_write(KilnStatIndex *x, int dirfd, const char *name, GError 
     }
     x->generation++;
     Header header = {.byte_order = BYTE_ORDER_MARK, .generation = x->generation};
+    header.written = g_get_real_time() / G_USEC_PER_SEC;
     memcpy(header.magic, MAGIC, sizeof(header.magic));
     gsize n;
     g_autofree Entry *entries = merge(x, &n);
     g_mutex_unlock(&x->mutex);
 
     header.count = n;
-    digest_entries(entries, n, header.sha256);
+    digest_entries(entries, n, header.written, header.sha256);
     int result = n <= max_count ? write_file(dirfd, name, &header, entries) : -EFBIG;
     if (result == 0)
         return true;

@@ -351,3 +351,13 @@ GPtrArray *kiln_view_list(const KilnView *v, const char *path)
     merge_run(v, path, true, add_name, &l);
     return l.names;
 }
+
+void kiln_view_each_file(const KilnView *v, KilnViewFileFunc func, void *data)
+{
+    for (guint i = 0; i < v->n; i++)
+        for (guint k = 0; k < kiln_manifest_length(v->layers[i]); k++) {
+            const KilnEntry *e = kiln_manifest_get(v->layers[i], k);
+            if (e->type == KILN_TYPE_FILE)
+                func(e, data);
+        }
+}

@@ -31,3 +31,7 @@ bool kiln_view_foreach(const KilnView *v, const char *path, KilnViewFunc func, v
 
 /* Names (last components) directly below directory path, sorted; free with g_ptr_array_unref(). */
 GPtrArray *kiln_view_list(const KilnView *v, const char *path);
+
+/* Calls func for the files of every layer, also those that none above shows. */
+typedef void (*KilnViewFileFunc)(const KilnEntry *file, void *data);
+void kiln_view_each_file(const KilnView *v, KilnViewFileFunc func, void *data);

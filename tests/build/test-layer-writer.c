@@ -143,8 +143,7 @@ static void test_conflicts(Fixture *f, gconstpointer data)
     assert_conflict(kiln_layer_writer_put(f->writer, &file, "srv", -1, &error), &error,
                     "cannot put a file at /srv: a directory");
     assert_conflict(kiln_layer_writer_put(f->writer, &file, "own", -1, &error), &error, "/own");
-    assert_conflict(kiln_layer_writer_link(f->writer, &file, "own/file", "own", &error), &error,
-                    "/own");
+    assert_conflict(kiln_layer_writer_record(f->writer, &file, "own", &error) != NULL, &error, "/own");
     assert_conflict(kiln_layer_writer_directory(f->writer, "srv/file/below", &error), &error,
                     "/srv/file");
     assert_conflict(kiln_layer_writer_directory(f->writer, "own/file/below", &error), &error,
@@ -153,25 +152,24 @@ static void test_conflicts(Fixture *f, gconstpointer data)
     assert_conflict(kiln_layer_writer_directory(f->writer, "link", &error), &error, "/link");
 }
 
-static void test_hard_links(Fixture *f, gconstpointer data)
+/* What another one puts on disk is known to be there. */
+static void test_recorded(Fixture *f, gconstpointer data)
 {
     (void)data;
     GError *error = NULL;
     KilnEntry e = an_entry(KILN_TYPE_FILE, 0644);
-    e.size = 4;
-    e.link_group = 1;
-    int fd = text_fd("text");
     g_assert_true(kiln_layer_writer_directory(f->writer, "d", &error));
-    g_assert_true(kiln_layer_writer_put(f->writer, &e, "d/one", fd, &error));
-    put_text(f->writer, "d/two", "in the way");
-    g_assert_true(kiln_layer_writer_link(f->writer, &e, "d/one", "d/two", &error));
+    g_assert_false(kiln_layer_writer_holds(f->writer, "d"));
+    g_assert_false(kiln_layer_writer_holds(f->writer, "d/one"));
+    g_assert_false(kiln_layer_writer_holds(f->writer, "srv/file")); /* below */
+    const KilnEntry *own = kiln_layer_writer_record(f->writer, &e, "d/one", &error);
     g_assert_no_error(error);
-    close(fd);
-    struct stat one, two;
-    g_assert_cmpint(fstatat(f->upper, "d/one", &one, AT_SYMLINK_NOFOLLOW), ==, 0);
-    g_assert_cmpint(fstatat(f->upper, "d/two", &two, AT_SYMLINK_NOFOLLOW), ==, 0);
-    g_assert_cmpuint(one.st_ino, ==, two.st_ino);
-    g_assert_cmpuint(kiln_layer_writer_lookup(f->writer, "d/two")->link_group, ==, 1);
+    g_assert_cmpstr(own->path, ==, "d/one");
+    g_assert_true(kiln_layer_writer_holds(f->writer, "d/one"));
+    g_assert_true(kiln_layer_writer_lookup(f->writer, "d/one") == own);
+    g_assert_cmpint(faccessat(f->upper, "d/one", F_OK, 0), ==, -1);
+    g_autofree char *text = listing(f);
+    g_assert_nonnull(strstr(text, "/d/one f 644 0:0 1000000000\n"));
 }
 
 /* What kiln_untar() put on disk counts as if it had been put here. */
@@ -205,7 +203,7 @@ int main(int argc, char **argv)
     ADD("parents", test_parents);
     ADD("replacing", test_replacing);
     ADD("conflicts", test_conflicts);
-    ADD("hard-links", test_hard_links);
+    ADD("recorded", test_recorded);
     ADD("adopting", test_adopting);
     return g_test_run();
 }

@@ -281,6 +281,78 @@ static void test_links(void)
     scratch_close(&s);
 }
 
+/* A file of another layer is linked only where it is on disk as this one would be. */
+static void test_twins(void)
+{
+    static const struct {
+        const char *what;
+        KilnEntry e;
+        const char *xattr;
+        bool linked;
+    } cases[] = {
+        {"the same", {.mode = 0640, .mtime = 1000, .mtime_nsec = 7, .size = 4}, NULL, true},
+        {"another mode", {.mode = 0600, .mtime = 1000, .mtime_nsec = 7, .size = 4}, NULL, false},
+        {"another time", {.mode = 0640, .mtime = 1001, .mtime_nsec = 7, .size = 4}, NULL, false},
+        {"another nanosecond", {.mode = 0640, .mtime = 1000, .mtime_nsec = 8, .size = 4}, NULL, false},
+        {"another size", {.mode = 0640, .mtime = 1000, .mtime_nsec = 7, .size = 3}, NULL, false},
+        {"another owner", {.mode = 0640, .mtime = 1000, .mtime_nsec = 7, .size = 4, .uid = 5}, NULL, false},
+        {"an xattr too many", {.mode = 0640, .mtime = 1000, .mtime_nsec = 7, .size = 4}, "user.x", false},
+        {"a foreign record", {.mode = 0640, .mtime = 1000, .mtime_nsec = 7, .size = 4}, KILN_STAT_XATTR, false},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Scratch layer = scratch_open(), s = scratch_open();
+        GError *error = NULL;
+        scratch_mkdir(&layer, "d");
+        scratch_write(&layer, "d/twin", "text");
+        int fd = openat(layer.fd, "d/twin", O_RDONLY | O_CLOEXEC);
+        const struct timespec times[2] = {{.tv_sec = 1000, .tv_nsec = 7}, {.tv_sec = 1000, .tv_nsec = 7}};
+        g_assert_cmpint(fchmod(fd, 0640), ==, 0);
+        if (cases[i].xattr)
+            g_assert_cmpint(fsetxattr(fd, cases[i].xattr, "f 640 1 1 0 0", 13, 0), ==, 0);
+        g_assert_cmpint(futimens(fd, times), ==, 0);
+        close(fd);
+        scratch_write(&s, "file", "in the way");
+        KilnEntry e = cases[i].e;
+        e.path = "file";
+        e.type = KILN_TYPE_FILE;
+        KilnPlacer *p = kiln_placer_new(s.fd, KILN_OWNERS_RECORDED);
+        bool done;
+        g_assert_true(kiln_placer_link_twin(p, layer.fd, "d/twin", &e, &done, &error));
+        g_assert_no_error(error);
+        g_test_message("%s", cases[i].what);
+        g_assert_cmpint(done, ==, cases[i].linked);
+        g_autofree char *text = scratch_read(&s, "file");
+        g_assert_cmpstr(text, ==, done ? "text" : "in the way");
+        g_assert_true(kiln_placer_link_twin(p, layer.fd, "d/gone", &e, &done, &error));
+        g_assert_false(done);
+        kiln_placer_free(p);
+        scratch_close(&s);
+        scratch_close(&layer);
+    }
+}
+
+/* Another device, or a file system without hard links: nothing is done, and that is no error. */
+static void test_twin_elsewhere(void)
+{
+    Scratch s = scratch_open();
+    GError *error = NULL;
+    int fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    g_assert_cmpint(fstatat(fd, "maps", &st, 0), ==, 0);
+    KilnEntry e = {.path = "file", .type = KILN_TYPE_FILE, .mode = st.st_mode & 07777};
+    KilnPlacer *p = kiln_placer_new(s.fd, KILN_OWNERS_RECORDED);
+    bool done;
+    e.mtime = st.st_mtim.tv_sec;
+    e.mtime_nsec = (uint32_t)st.st_mtim.tv_nsec;
+    g_assert_true(kiln_placer_link_twin(p, fd, "maps", &e, &done, &error));
+    g_assert_no_error(error);
+    g_assert_false(done);
+    g_assert_cmpint(faccessat(s.fd, "file", F_OK, 0), ==, -1);
+    kiln_placer_free(p);
+    close(fd);
+    scratch_close(&s);
+}
+
 static void test_sparse_content(void)
 {
     Scratch s = scratch_open();
@@ -464,6 +536,8 @@ int main(int argc, char **argv)
     g_test_add_func("/place/real-owners", test_real_owners);
     g_test_add_func("/place/xattrs", test_xattrs);
     g_test_add_func("/place/links", test_links);
+    g_test_add_func("/place/content/twins", test_twins);
+    g_test_add_func("/place/content/twin-elsewhere", test_twin_elsewhere);
     g_test_add_func("/place/content/sparse", test_sparse_content);
     g_test_add_func("/place/content/too-short", test_content_too_short);
     g_test_add_func("/place/content/large", test_large_content);

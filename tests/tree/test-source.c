@@ -388,7 +388,7 @@ static void test_open(void)
     list_quietly(x, "src", m);
     const KilnEntry *e = kiln_manifest_lookup(m, "src/main.c");
     GError *error = NULL;
-    int fd = kiln_source_open(x, e, &error);
+    int fd = kiln_source_open(x, NULL, e, &error);
     g_assert_no_error(error);
     char text[16] = "";
     g_assert_cmpint(read(fd, text, 15), ==, 15);
@@ -397,13 +397,13 @@ static void test_open(void)
 
     const struct timespec later[2] = {{0, UTIME_OMIT}, {2000000000, 0}};
     g_assert_cmpint(utimensat(s.fd, "src/main.c", later, 0), ==, 0);
-    g_assert_cmpint(kiln_source_open(x, e, &error), ==, -1);
+    g_assert_cmpint(kiln_source_open(x, NULL, e, &error), ==, -1);
     g_assert_error(error, KILN_SOURCE_ERROR, ESTALE);
     g_clear_error(&error);
     /* A path that has become a way out of the context. */
     g_assert_cmpint(unlinkat(s.fd, "src/main.c", 0), ==, 0);
     g_assert_cmpint(symlinkat("/etc/passwd", s.fd, "src/main.c"), ==, 0);
-    g_assert_cmpint(kiln_source_open(x, e, &error), ==, -1);
+    g_assert_cmpint(kiln_source_open(x, NULL, e, &error), ==, -1);
     g_assert_error(error, KILN_SOURCE_ERROR, ELOOP);
     g_clear_error(&error);
     scratch_close(&s);
@@ -531,7 +531,7 @@ static void test_layers(void)
     g_assert_cmpstr(digest, ==, expected);
 
     GError *error = NULL;
-    int fd = kiln_source_open(x, c, &error);
+    int fd = kiln_source_open(x, NULL, c, &error);
     g_assert_no_error(error);
     char text[4] = "";
     g_assert_cmpint(read(fd, text, 4), ==, 3);

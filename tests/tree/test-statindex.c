@@ -1,3 +1,4 @@
+#include "tree/digest.h"
 #include "tree/statindex.h"
 
 #include <time.h>
@@ -117,6 +118,67 @@ static void test_racily_clean(void)
     scratch_close(&s);
 }
 
+/* The bytes of an index as if they had been written at another time. */
+static void set_written(gint64 written, char *bytes, gsize size)
+{
+    enum { TIME = 24, SUM = 32, ENTRIES = 64 };
+    g_autoptr(KilnHash) hash = kiln_hash_new();
+    uint8_t digest[KILN_SHA256_SIZE];
+    memcpy(bytes + TIME, &written, sizeof written);
+    kiln_hash_update(hash, &written, sizeof written);
+    kiln_hash_update(hash, bytes + ENTRIES, size - ENTRIES);
+    kiln_hash_finish(hash, digest);
+    memcpy(bytes + SUM, digest, sizeof digest);
+}
+
+/* The clock was set back between two builds: what it showed then it shows again. */
+static void test_clock_set_back(void)
+{
+    Scratch s = scratch_open();
+    struct stat st = file(1), other = file(2);
+    KilnStatIndex *x = kiln_statindex_open(s.fd, "index");
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    st.st_ctim = (struct timespec){now.tv_sec - 3, 0};
+    store(x, &st, 'a');
+    store(x, &other, 'b');
+    x = again(x, &s);
+    g_assert_cmpint(known(x, &st), ==, 'a');
+    kiln_statindex_free(x);
+
+    g_autofree char *path = g_build_filename(s.path, "index", NULL), *bytes = NULL;
+    gsize size;
+    g_assert_true(g_file_get_contents(path, &bytes, &size, NULL));
+    gint64 written; /* magic, byte order, generation, count, time */
+    memcpy(&written, bytes + 24, sizeof written);
+    g_assert_cmpint(written, >=, now.tv_sec);
+    g_assert_cmpint(written, <=, now.tv_sec + 600);
+    set_written(now.tv_sec + 1000, bytes, size);
+    g_assert_true(g_file_set_contents(path, bytes, (gssize)size, NULL));
+    x = kiln_statindex_open(s.fd, "index");
+    g_assert_cmpint(known(x, &other), ==, -1);
+    kiln_statindex_free(x);
+    scratch_close(&s);
+}
+
+static void test_changed_since(void)
+{
+    const struct timespec since = {.tv_sec = 1000, .tv_nsec = 500000000};
+    struct stat st = file(1);
+    static const struct {
+        struct timespec ctime;
+        bool changed;
+    } cases[] = {
+        {{1000, 499999999}, false}, {{1000, 500000000}, true}, {{1001, 1}, true},
+        {{999, 999999999}, false},  {{1000, 0}, true},          {{999, 0}, true},
+        {{998, 0}, false},          {{996, 0}, false},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        st.st_ctim = cases[i].ctime;
+        g_assert_cmpint(kiln_statindex_changed_since(&st, &since), ==, cases[i].changed);
+    }
+}
+
 static void test_forgets_the_unused(void)
 {
     Scratch s = scratch_open();
@@ -205,6 +267,8 @@ int main(int argc, char **argv)
     g_test_add_func("/statindex/round-trip", test_round_trip);
     g_test_add_func("/statindex/any-change-counts", test_any_change_counts);
     g_test_add_func("/statindex/racily-clean", test_racily_clean);
+    g_test_add_func("/statindex/clock-set-back", test_clock_set_back);
+    g_test_add_func("/statindex/changed-since", test_changed_since);
     g_test_add_func("/statindex/forgets-the-unused", test_forgets_the_unused);
     g_test_add_func("/statindex/damaged-is-empty", test_damaged_is_empty);
     g_test_add_func("/statindex/writes-only-changes", test_writes_only_changes);
