@@ -80,9 +80,10 @@ static bool open_chain(KilnCopySource *s, const GArray *chain, GError **error)
 /* A stage or image, when its files are first asked for. */
 static bool open_layers(KilnCopySource *s, GError **error)
 {
-    const KilnState *state = kiln_step_state(s->step->from.step);
-    g_autoptr(GArray) empty = g_array_new(FALSE, FALSE, sizeof(gint64));
-    if (s->tree || open_chain(s, state ? state->chain : empty, error))
+    if (s->tree)
+        return true;
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(s->step->from.step));
+    if (open_chain(s, chain, error))
         return true;
     kiln_step_prefix_error(s->step, &s->step->place, error);
     return false;

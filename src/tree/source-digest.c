@@ -102,13 +102,12 @@ static void work(gpointer data, gpointer user_data)
 
 static guint threads_for(const KilnPending *files, guint n)
 {
-    guint processors = g_get_num_processors();
     uint64_t bytes = 0;
     for (guint i = 0; i < n && bytes < min_bytes; i++)
         bytes += files[i].entry->size;
     if (n < 2 || (bytes < min_bytes && n < MIN_FILES_PER_THREAD * 2))
         return 1;
-    return MIN(processors, n);
+    return MIN(g_get_num_processors(), n); /* reads a file of /sys */
 }
 
 bool kiln_source_digest(KilnSource *s, const KilnPending *files, guint n, GError **error)
