@@ -28,6 +28,7 @@ make_user kiln-ranged 1000000
 make_user kiln-single
 [ "$(stat -c %a /dev/net/tun 2>/dev/null)" = 666 ] || [ ! -e /dev/net/tun ] || mknod -m 666 "$KILN_IT/tun" c 10 200
 cp "$build/kiln" "$build/kiln-builder" "$build/kiln-remote" "$build/refuse" "$build"/kiln-escape{,-interpreter} \
+    "$build/fill-store" \
     "$KILN_IT/bin/"
 for role in ranged single; do
     mkdir -p "$KILN_IT/home-$role"

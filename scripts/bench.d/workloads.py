@@ -48,6 +48,16 @@ def many_files(context):
                 f.write(source.randbytes(source.randint(200, 8000)))
 
 
+STEPS = 1000
+
+
+def small_files(context):
+    """A file for each second step of W10."""
+    for number in range(STEPS // 2):
+        with open(os.path.join(context, f"f{number}"), "w", encoding="utf-8") as f:
+            f.write(f"{number}\n")
+
+
 def change_one_file(context):
     path = os.path.join(context, CHANGED)
     size = os.path.getsize(path)
@@ -68,6 +78,7 @@ COUNT = "RUN i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; echo $i > /count
 
 def all_workloads():
     lines = "".join(f"RUN echo {n} > /f{n}\n" for n in range(1, 31))
+    many = "".join(f"COPY f{n} /d/f{n}\nWORKDIR /w{n}\n" for n in range(STEPS // 2))
     return [
         Workload("W1", "30 × RUN echo", bases=["busybox"], dockerfile="FROM busybox\n" + lines, phases=[
             Phase("cold", steps=30, cached=0), Phase("cached", cached=30, repeat=True)]),
@@ -87,6 +98,8 @@ def all_workloads():
         Workload("W8", "RUN writes 1 GB, COPY --from", bases=["busybox"],
                  dockerfile="FROM busybox AS a\nRUN dd if=/dev/zero of=/big bs=1M count=1024 2>/dev/null\n"
                             "FROM busybox\nCOPY --from=a /big /big\n", phases=[Phase("cold", cached=0)]),
+        Workload("W10", "1,000 steps: COPY, WORKDIR", bases=["busybox"], fill=small_files, dockerfile="FROM busybox\n" + many,
+                 phases=[Phase("cold", steps=STEPS, cached=0), Phase("cached", steps=STEPS, cached=STEPS, repeat=True)]),
         Workload("pull", "pull and unpack Debian + Python", phases=[Phase("cold", "pull")]),
     ]
 

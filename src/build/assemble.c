@@ -16,33 +16,54 @@ void kiln_build_digest_ahead(gpointer data, gpointer user_data)
     kiln_layer_blob_clear(&blob);
 }
 
-static char **diff_ids_of(KilnEngine *e, const GArray *chain, GError **error)
+/* The digests of a chain's layers, made where they are not known, and what the store calls the chains. */
+typedef struct {
+    char **diff_ids, **chain_ids; /* of each layer; chain_ids[i]: NULL if it has none */
+    guint n;
+} Digests;
+
+static void digests_clear(Digests *d)
 {
-    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < chain->len; i++) {
-        gint64 layer = g_array_index(chain, gint64, i);
+    for (guint i = 0; i < d->n; i++) {
+        g_free(d->diff_ids[i]);
+        g_free(d->chain_ids[i]);
+    }
+    g_free(d->diff_ids);
+    g_free(d->chain_ids);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Digests, digests_clear)
+
+static bool find_digests(KilnEngine *e, const GArray *chain, Digests *d, GError **error)
+{
+    const gint64 *layers = (const gint64 *)(void *)chain->data;
+    *d = (Digests){g_new0(char *, chain->len + 1), g_new0(char *, chain->len + 1), chain->len};
+    kiln_layer_ids(e->options->store, layers, d->n, e->options->epoch, d->diff_ids, d->chain_ids);
+    for (guint i = 0; i < d->n; i++) {
         KilnLayerBlob blob = {0};
         if (kiln_cancel_check(e->options->cancel, error))
-            return NULL;
-        char *id = kiln_layer_digest(e->options->store, layer, e->options->epoch,
-                                     e->options->blobs ? &blob : NULL, error);
+            return false;
+        if (d->diff_ids[i] && !e->options->blobs)
+            continue;
+        g_free(d->diff_ids[i]);
+        d->diff_ids[i] = kiln_layer_digest(e->options->store, layers[i], e->options->epoch,
+                                           e->options->blobs ? &blob : NULL, error);
         kiln_layer_blob_clear(&blob);
-        if (!id)
-            return NULL;
-        g_ptr_array_add(ids, id);
+        if (!d->diff_ids[i])
+            return false;
     }
-    g_ptr_array_add(ids, NULL);
-    return (char **)g_ptr_array_free(g_steal_pointer(&ids), FALSE);
+    return true;
 }
 
 /* Chains of built layers are recorded too, so that an image saved and loaded again shares them. */
-static bool record_chains(KilnEngine *e, const GArray *chain, char **diff_ids, GError **error)
+static bool record_chains(KilnEngine *e, const GArray *chain, const Digests *d, GError **error)
 {
-    for (guint i = 0; i < chain->len; i++) {
-        g_autofree char *chain_id = kiln_chain_id((const char *const *)diff_ids, i + 1);
-        gint64 layer = g_array_index(chain, gint64, i);
-        if (!kiln_layer_by_chain(e->options->store, chain_id) &&
-            !kiln_layer_set_chain(e->options->store, layer, chain_id, error))
+    g_autofree char *chain_id = NULL;
+    for (guint i = 0; i < d->n; i++) {
+        char *next = kiln_chain_id(chain_id, d->diff_ids[i]);
+        g_free(chain_id);
+        chain_id = next;
+        if (g_strcmp0(chain_id, d->chain_ids[i]) != 0 && !kiln_layer_by_chain(e->options->store, chain_id) &&
+            !kiln_layer_set_chain(e->options->store, g_array_index(chain, gint64, i), chain_id, error))
             return false;
     }
     return true;
@@ -88,10 +109,10 @@ void kiln_built_free(KilnBuilt *b)
 }
 
 /* The configuration of the image and with it its ID. */
-static KilnBuilt *configure(KilnEngine *e, const GArray *chain, char **diff_ids, GError **error)
+static KilnBuilt *configure(KilnEngine *e, const GArray *chain, const Digests *d, GError **error)
 {
     g_autoptr(KilnConfig) config = kiln_config_copy(e->options->plan->config);
-    kiln_config_set_diff_ids(config, (const char *const *)diff_ids);
+    kiln_config_set_diff_ids(config, (const char *const *)d->diff_ids);
     add_history(e, config);
     if (!kiln_config_validate(config, error))
         return NULL;
@@ -117,14 +138,12 @@ static bool record(KilnEngine *e, const KilnBuilt *b, KilnTask *task, GError **e
 
 static KilnBuilt *assemble(KilnEngine *e, KilnTask *task, GError **error)
 {
-    const KilnState *target = kiln_step_state(e->options->plan->target);
-    g_autoptr(GArray) empty = g_array_new(FALSE, FALSE, sizeof(gint64));
-    const GArray *chain = target ? target->chain : empty;
-    g_auto(GStrv) diff_ids = diff_ids_of(e, chain, error);
-    if (!diff_ids || !record_chains(e, chain, diff_ids, error))
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(e->options->plan->target));
+    g_auto(Digests) digests = {0};
+    if (!find_digests(e, chain, &digests, error) || !record_chains(e, chain, &digests, error))
         return NULL;
     kiln_task_log(task, "exporting layers done");
-    g_autoptr(KilnBuilt) b = configure(e, chain, diff_ids, error);
+    g_autoptr(KilnBuilt) b = configure(e, chain, &digests, error);
     return b && (!e->options->record || record(e, b, task, error)) ? g_steal_pointer(&b) : NULL;
 }
 

@@ -110,11 +110,11 @@ static bool place_all(KilnStepMounts *s, KilnSource *tree, const char *root, int
 
 static bool copy_layers(KilnStepMounts *s, const KilnMount *m, int into, bool *file, GError **error)
 {
-    const KilnState *state = kiln_step_state(m->from.step);
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(m->from.step));
     g_autoptr(KilnView) view = kiln_step_view(s->engine, m->from.step, error);
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
-    for (guint i = 0; view && state && i < state->chain->len; i++) {
-        int fd = kiln_layer_fd(s->engine->options->store, g_array_index(state->chain, gint64, i), error);
+    for (guint i = 0; view && i < chain->len; i++) {
+        int fd = kiln_layer_fd(s->engine->options->store, g_array_index(chain, gint64, i), error);
         if (fd < 0)
             return false;
         g_array_append_val(fds, fd);
@@ -271,7 +271,7 @@ bool kiln_bind_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error)
         return false;
     if (*path && !kiln_view_lookup(view, path, NULL))
         return not_found(s->engine, m, error);
-    if (!state || !state->chain->len)
+    if (!state || !state->depth)
         return add_empty(s, m, error);
     return kiln_engine_snapshotter(s->engine) == KILN_SNAPSHOTTER_OVERLAY ? add_overlay(s, m, state, error)
                                                                           : add_copy(s, m, error);

@@ -45,7 +45,7 @@ bool kiln_step_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **er
     g_autoptr(KilnImage) image = kiln_image_lookup(e->options->store, step->image_id, error);
     if (!image)
         return false;
-    g_array_append_vals(state->chain, image->chain, image->n_chain);
+    kiln_state_set_base(state, image->chain, image->n_chain);
     g_autoptr(KilnHash) key = kiln_hash_new();
     kiln_hash_string(key, KILN_KEY_FORMAT);
     kiln_hash_string(key, "FROM");
@@ -87,8 +87,10 @@ static Outcome *claim_key(KilnEngine *e, const char *key)
         outcome = g_new0(Outcome, 1);
         g_hash_table_insert(e->outcomes, g_strdup(key), outcome);
     }
+    e->key_waiters++;
     while (outcome->busy)
         g_cond_wait(&e->changed, &e->lock);
+    e->key_waiters--;
     outcome->busy = true;
     g_mutex_unlock(&e->lock);
     return outcome;
@@ -98,7 +100,8 @@ static void release_key(KilnEngine *e, Outcome *outcome)
 {
     g_mutex_lock(&e->lock);
     outcome->busy = false;
-    g_cond_broadcast(&e->changed);
+    if (e->key_waiters) /* else it would be a system call a step for nothing */
+        g_cond_broadcast(&e->changed);
     g_mutex_unlock(&e->lock);
 }
 
@@ -268,16 +271,10 @@ static void one_less(KilnEngine *e, KilnStep *step, KilnStep **next)
 
 static KilnStep *step_done(KilnEngine *e, KilnStep *done)
 {
-    GPtrArray *steps = e->options->plan->steps;
     KilnStep *next = NULL;
-    for (guint i = done->index + 1; i < steps->len; i++) {
-        KilnStep *step = steps->pdata[i];
-        if (step->parent == done)
-            one_less(e, step, &next);
-        for (guint k = 0; step->needs && k < step->needs->len; k++)
-            if (step->needs->pdata[k] == done)
-                one_less(e, step, &next);
-    }
+    const GPtrArray *readers = e->readers[done->index];
+    for (guint i = 0; i < readers->len; i++)
+        one_less(e, readers->pdata[i], &next);
     return next;
 }
 
@@ -304,7 +301,8 @@ static KilnStep *run_one(KilnEngine *e, KilnStep *step)
         next = step_done(e, step);
     else if (!ok && !e->error)
         e->error = g_steal_pointer(&error);
-    g_cond_broadcast(&e->changed);
+    if (!e->unfinished || e->error)
+        g_cond_signal(&e->over);
     g_mutex_unlock(&e->lock);
     g_clear_error(&error);
     return next;
@@ -333,22 +331,49 @@ static void run_chain(gpointer step, gpointer engine)
         s = run_one(engine, s);
 }
 
+static void add_reader(KilnEngine *e, const KilnStep *needed, KilnStep *step)
+{
+    g_ptr_array_add(e->readers[needed->index], step);
+    e->waiting_for[step->index]++;
+}
+
+/* Who waits for whom. */
+static void link_steps(KilnEngine *e)
+{
+    const GPtrArray *steps = e->options->plan->steps;
+    e->waiting_for = g_new0(guint, steps->len + 1);
+    e->readers = g_new0(GPtrArray *, steps->len + 1);
+    for (guint i = 0; i < steps->len; i++)
+        e->readers[i] = g_ptr_array_new();
+    for (guint i = 0; i < steps->len; i++) {
+        KilnStep *step = steps->pdata[i];
+        g_assert(step->index == i);
+        if (step->parent)
+            add_reader(e, step->parent, step);
+        for (guint k = 0; step->needs && k < step->needs->len; k++)
+            add_reader(e, step->needs->pdata[k], step);
+    }
+}
+
+static void unlink_steps(KilnEngine *e)
+{
+    for (guint i = 0; e->readers[i]; i++)
+        g_ptr_array_unref(e->readers[i]);
+    g_free(e->readers);
+    g_free(e->waiting_for);
+}
+
 /* Hands out the first steps and waits until nothing is left that can run. */
 static bool run_steps(KilnEngine *e, GError **error)
 {
     GPtrArray *steps = e->options->plan->steps;
     g_mutex_lock(&e->lock);
     e->unfinished = steps->len;
-    for (guint i = 0; i < steps->len; i++) {
-        KilnStep *step = steps->pdata[i];
-        g_assert(step->index == i);
-        e->waiting_for[i] = (step->parent ? 1 : 0) + (step->needs ? step->needs->len : 0);
-    }
     for (guint i = 0; i < steps->len; i++)
         if (e->waiting_for[i] == 0)
             g_thread_pool_push(e->workers, steps->pdata[i], NULL);
     while (e->unfinished && !e->error)
-        g_cond_wait(&e->changed, &e->lock);
+        g_cond_wait(&e->over, &e->lock);
     bool ok = !e->error;
     g_mutex_unlock(&e->lock);
     if (!ok) /* what still runs is of no use to anyone */
@@ -398,9 +423,10 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     GPtrArray *steps = options->plan->steps;
     g_mutex_init(&e.lock);
     g_cond_init(&e.changed);
+    g_cond_init(&e.over);
     e.outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, outcome_free);
     e.witnesses = g_ptr_array_new_with_free_func(g_free);
-    e.waiting_for = g_new0(guint, steps->len + 1);
+    link_steps(&e);
     guint jobs = options->jobs ? options->jobs : DEFAULT_JOBS;
     e.workers = g_thread_pool_new(run_chain, &e, (gint)jobs, FALSE, NULL);
     e.digesters = g_thread_pool_new(kiln_build_digest_ahead, &e, (gint)g_get_num_processors(), FALSE, NULL);
@@ -426,11 +452,12 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     g_clear_pointer(&e.networks, kiln_networks_free);
     g_clear_pointer(&e.etc, kiln_etc_free);
     g_clear_pointer(&e.limits, kiln_build_limits_free);
-    g_free(e.waiting_for);
+    unlink_steps(&e);
     g_hash_table_unref(e.outcomes);
     g_ptr_array_unref(e.witnesses);
     g_clear_pointer(&e.odd_owners, g_hash_table_unref);
     g_cond_clear(&e.changed);
+    g_cond_clear(&e.over);
     g_mutex_clear(&e.lock);
     return built;
 }

@@ -16,6 +16,7 @@ struct KilnCopySource {
     KilnIgnore *excludes; /* --exclude, or NULL */
     KilnView *view;       /* of a stage or image */
     GArray *layer_fds;    /* int, borrowed from the store */
+    GArray *chain;        /* whose they are */
     GPtrArray *items;     /* NULL until matched */
     char *blob;           /* of the store, in place of a tree; or NULL */
 };
@@ -37,6 +38,7 @@ static void clear(KilnCopySource *s)
     g_clear_pointer(&s->tree, kiln_source_free);
     g_clear_pointer(&s->view, kiln_view_free);
     g_clear_pointer(&s->layer_fds, g_array_unref);
+    g_clear_pointer(&s->chain, g_array_unref);
     g_clear_pointer(&s->blob, g_free);
 }
 
@@ -65,6 +67,7 @@ static bool open_chain(KilnCopySource *s, const GArray *chain, GError **error)
     s->view = kiln_layer_view(store, layers, chain->len, error);
     if (!s->view)
         return false;
+    s->chain = g_array_copy((GArray *)chain);
     s->layer_fds = g_array_new(FALSE, FALSE, sizeof(int));
     for (guint i = 0; i < chain->len; i++) {
         int fd = kiln_layer_fd(store, layers[i], error);
@@ -80,9 +83,10 @@ static bool open_chain(KilnCopySource *s, const GArray *chain, GError **error)
 /* A stage or image, when its files are first asked for. */
 static bool open_layers(KilnCopySource *s, GError **error)
 {
-    const KilnState *state = kiln_step_state(s->step->from.step);
-    g_autoptr(GArray) empty = g_array_new(FALSE, FALSE, sizeof(gint64));
-    if (s->tree || open_chain(s, state ? state->chain : empty, error))
+    if (s->tree)
+        return true;
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(s->step->from.step));
+    if (open_chain(s, chain, error))
         return true;
     kiln_step_prefix_error(s->step, &s->step->place, error);
     return false;
@@ -310,9 +314,8 @@ static bool is_of_link(const KilnCopySource *s, gint64 layer)
 const KilnEntry *kiln_copy_source_twin(KilnCopySource *s, const KilnEntry *e, int *fd)
 {
     guint layer;
-    const KilnState *state = kiln_step_state(s->step->from.step);
     const KilnEntry *twin = s->view ? kiln_view_lookup(s->view, e->path, &layer) : NULL;
-    if (!twin || !state || is_of_link(s, g_array_index(state->chain, gint64, layer)))
+    if (!twin || is_of_link(s, g_array_index(s->chain, gint64, layer)))
         return NULL;
     *fd = g_array_index(s->layer_fds, int, layer);
     return twin;

@@ -67,9 +67,9 @@ static GPtrArray *odd_owners(KilnEngine *e, gint64 layer, GError **error)
 
 static bool list_below(KilnEngine *e, const KilnStep *parent, const KilnView *view, GByteArray *list, GError **error)
 {
-    const KilnState *state = kiln_step_state(parent);
-    for (guint i = 0; state && i < state->chain->len; i++) {
-        const GPtrArray *odd = odd_owners(e, g_array_index(state->chain, gint64, i), error);
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(parent));
+    for (guint i = 0; i < chain->len; i++) {
+        const GPtrArray *odd = odd_owners(e, g_array_index(chain, gint64, i), error);
         if (!odd)
             return false;
         for (guint k = 0; k < odd->len; k++) {

@@ -8,8 +8,11 @@
 #include "tree/source.h"
 
 /* What a step came to. Written by the thread that ran it, read by those that need it, later. */
-typedef struct {
-    GArray *chain;  /* gint64 layer numbers, bottom first */
+typedef struct KilnState KilnState;
+struct KilnState {
+    const KilnState *below; /* what it stands on, whose layers come first; or NULL: */
+    GArray *base;           /* gint64 layer numbers, bottom first, that come first */
+    guint depth;            /* how many layers there are with its own; kiln_state_chain() lists them */
     gint64 layer;   /* the step's own, 0 for FROM */
     char *key;      /* definition key; of a layer made by one that stands for this step that one's */
     char *operation; /* operation key; NULL for FROM */
@@ -17,7 +20,7 @@ typedef struct {
     gint64 created; /* seconds: when the layer was made */
     char *cause;    /* why it was executed, in a line; or NULL */
     bool executed;  /* by this build, not found in the records */
-} KilnState;
+};
 
 typedef struct KilnEtc KilnEtc;                 /* etc.h */
 typedef struct KilnBuildLimits KilnBuildLimits; /* step-limits.h */
@@ -36,12 +39,15 @@ typedef struct {
     char *index_name;
 
     GMutex lock;
-    GCond changed;         /* signalled at the end of every step */
+    GCond changed;         /* signalled when a key is released that a thread waits for */
+    guint key_waiters;     /* how many do */
+    GCond over;            /* signalled when nothing is left to do */
     GPtrArray *witnesses;  /* paths: content.c */
     bool dry;              /* keys alone are wanted: nothing is executed, fetched or written */
     GHashTable *outcomes;  /* by key: what build.c knows of it */
     GHashTable *odd_owners; /* by layer: what emulate.c knows of it; NULL: nothing yet */
     guint *waiting_for;    /* by step index: how many needed steps are not done */
+    GPtrArray **readers;   /* by step index: the steps that need it */
     guint unfinished;      /* steps that are not done */
     KilnShell *shell;      /* what is kept of the first failed RUN, if a shell is to be opened in it */
     GError *error;         /* the first failure; nothing new starts after it */
@@ -96,6 +102,11 @@ char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *v
 /* state.c: on the layers of parent; those of the step itself come with kiln_state_finish(). */
 KilnState *kiln_state_new(const KilnStep *parent);
 void kiln_state_free(KilnState *s);
+/* In the place of the parent's layers. */
+void kiln_state_set_base(KilnState *s, const gint64 *layers, guint n);
+/* Its layers (NULL: none), bottom first: gint64; g_array_unref(). Made when asked for: a list for each of a thousand
+ * steps would be half a million numbers. */
+GArray *kiln_state_chain(const KilnState *s);
 /* What the step's record says: its layer and, if it is another step's that stands for it, that one's chain and key. */
 void kiln_state_finish(KilnState *s, const KilnStep *step, const KilnRecord *record);
 /* Borrowed. */

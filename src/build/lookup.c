@@ -16,14 +16,13 @@ static bool same_input(KilnEngine *e, KilnStep *step, gpointer prepared, guint i
 {
     const KilnStepKindOps *ops = kiln_step_ops(step->kind);
     const KilnStep *input = kiln_step_get_input(step, i);
-    const KilnState *state = kiln_step_state(input);
     g_autoptr(GArray) chain = kiln_record_chain(candidate, i);
-    g_autoptr(GArray) empty = g_array_new(FALSE, FALSE, sizeof(gint64));
     if (!chain)
         return false;
     if (input != step->parent && ops->same_input)
         return ops->same_input(e, step, prepared, input, chain);
-    return kiln_content_same(e, state ? state->chain : empty, chain, "/");
+    g_autoptr(GArray) own = kiln_state_chain(kiln_step_state(input));
+    return kiln_content_same(e, own, chain, "/");
 }
 
 static bool same_inputs(KilnEngine *e, KilnStep *step, gpointer prepared, const KilnRecord *candidate)
@@ -43,9 +42,9 @@ static bool can_replace(const KilnStep *step, const KilnRecord *candidate)
     while (base && base->parent)
         base = base->parent;
     const KilnState *below = kiln_step_state(step->parent);
-    const GArray *common = base && base->kind == KILN_STEP_FROM ? kiln_step_state(base)->chain : NULL;
+    const GArray *common = base && base->kind == KILN_STEP_FROM ? kiln_step_state(base)->base : NULL;
     g_autoptr(GArray) chain = kiln_record_chain(candidate, 0);
-    if (step->link || !below || !chain || chain->len != below->chain->len)
+    if (step->link || !below || !chain || chain->len != below->depth)
         return false;
     return !common || common->len == 0 || memcmp(chain->data, common->data, common->len * sizeof(gint64)) == 0;
 }

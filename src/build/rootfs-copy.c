@@ -147,9 +147,7 @@ static bool update(KilnRootfsCopy *r, const GArray *chain, GError **error)
 
 KilnRootfsCopy *kiln_rootfs_copy_take(KilnEngine *e, const KilnStep *step, GError **error)
 {
-    const KilnState *below = kiln_step_state(step->parent);
-    g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(gint64));
-    const GArray *chain = below ? below->chain : nothing;
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(step->parent));
     g_mutex_lock(&e->lock);
     KilnRootfsCopy *r = take_idle(e, chain);
     g_mutex_unlock(&e->lock);

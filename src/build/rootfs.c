@@ -10,19 +10,14 @@
 
 KilnView *kiln_step_view(KilnEngine *e, const KilnStep *step, GError **error)
 {
-    const KilnState *state = kiln_step_state(step);
-    if (!state)
-        return kiln_view_new(NULL, 0);
-    return kiln_layer_view(e->options->store, (const gint64 *)(void *)state->chain->data,
-                           state->chain->len, error);
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(step));
+    return kiln_layer_view(e->options->store, (const gint64 *)(void *)chain->data, chain->len, error);
 }
 
 GArray *kiln_state_lowers(KilnEngine *e, const KilnState *state, GError **error)
 {
-    if (!state)
-        return g_array_new(FALSE, FALSE, sizeof(gint64));
-    return kiln_layer_lowers(e->options->store, (const gint64 *)(void *)state->chain->data,
-                             state->chain->len, error);
+    g_autoptr(GArray) chain = kiln_state_chain(state);
+    return kiln_layer_lowers(e->options->store, (const gint64 *)(void *)chain->data, chain->len, error);
 }
 
 char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *view, const char *path,
@@ -33,8 +28,8 @@ char *kiln_step_read_file(KilnEngine *e, const KilnStep *step, const KilnView *v
     const KilnEntry *entry = resolved ? kiln_view_lookup(view, resolved, &layer) : NULL;
     if (!entry || entry->type != KILN_TYPE_FILE || entry->size > SMALL_FILE_MAX)
         return NULL;
-    const KilnState *state = kiln_step_state(step);
-    int dirfd = kiln_layer_fd(e->options->store, g_array_index(state->chain, gint64, layer), error);
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(step));
+    int dirfd = kiln_layer_fd(e->options->store, g_array_index(chain, gint64, layer), error);
     if (dirfd < 0)
         return NULL;
     int fd = kiln_open_beneath(dirfd, resolved, O_RDONLY);

@@ -46,10 +46,10 @@ static bool feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key,
 static bool same_input(KilnEngine *e, KilnStep *step, gpointer prepared, const KilnStep *input, const GArray *chain)
 {
     (void)prepared;
-    const KilnState *now = kiln_step_state(input);
+    g_autoptr(GArray) now = kiln_state_chain(kiln_step_state(input));
     for (guint i = 0; step->mounts && i < step->mounts->len; i++) {
         const KilnMount *m = &g_array_index(step->mounts, KilnMount, i);
-        if (m->from.step == input && !kiln_content_same(e, now->chain, chain, m->source))
+        if (m->from.step == input && !kiln_content_same(e, now, chain, m->source))
             return false;
     }
     return true;

@@ -9,7 +9,7 @@ void kiln_state_free(KilnState *s)
 {
     if (!s)
         return;
-    g_array_unref(s->chain);
+    g_clear_pointer(&s->base, g_array_unref);
     g_free(s->key);
     g_free(s->operation);
     g_free(s->id);
@@ -17,34 +17,48 @@ void kiln_state_free(KilnState *s)
     g_free(s);
 }
 
-static void append_chain(GArray *to, const GArray *chain)
-{
-    if (chain->len)
-        g_array_append_vals(to, chain->data, chain->len);
-}
-
 KilnState *kiln_state_new(const KilnStep *parent)
 {
     KilnState *s = g_new0(KilnState, 1);
-    s->chain = g_array_new(FALSE, FALSE, sizeof(gint64));
-    const KilnState *below = kiln_step_state(parent);
-    if (below)
-        append_chain(s->chain, below->chain);
+    s->below = kiln_step_state(parent);
+    s->depth = s->below ? s->below->depth : 0;
     return s;
+}
+
+void kiln_state_set_base(KilnState *s, const gint64 *layers, guint n)
+{
+    s->below = NULL;
+    s->base = g_array_sized_new(FALSE, FALSE, sizeof(gint64), n);
+    if (n)
+        g_array_append_vals(s->base, layers, n);
+    s->depth = n;
+}
+
+GArray *kiln_state_chain(const KilnState *s)
+{
+    guint n = s ? s->depth : 0;
+    GArray *chain = g_array_sized_new(FALSE, FALSE, sizeof(gint64), n);
+    g_array_set_size(chain, n);
+    for (; s; s = s->below) { /* from the top down */
+        if (s->layer)
+            g_array_index(chain, gint64, --n) = s->layer;
+        if (s->base && s->base->len)
+            memcpy(chain->data, s->base->data, s->base->len * sizeof(gint64));
+    }
+    return chain;
 }
 
 void kiln_state_finish(KilnState *s, const KilnStep *step, const KilnRecord *record)
 {
     g_autoptr(GArray) below = step->link || strcmp(record->key, s->key) == 0 ? NULL : kiln_record_chain(record, 0);
     if (below) { /* one that stands for this one, on layers of its own */
-        g_array_set_size(s->chain, 0);
-        append_chain(s->chain, below);
+        kiln_state_set_base(s, (const gint64 *)(void *)below->data, below->len);
         g_free(s->key);
         s->key = g_strdup(record->key);
     }
     s->layer = record->layer;
     s->created = record->created;
-    g_array_append_val(s->chain, s->layer);
+    s->depth++;
 
     g_autoptr(KilnHash) hash = kiln_hash_new();
     kiln_hash_string(hash, s->key);
@@ -93,10 +107,9 @@ static void append_range(GString *text, gint64 first, gint64 last)
 
 static void append_input(GString *text, const KilnStep *step)
 {
-    const KilnState *state = kiln_step_state(step);
-    const GArray *chain = state ? state->chain : NULL;
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(step));
     g_autoptr(GString) ranges = g_string_new(NULL);
-    for (guint i = 0, first = 0; chain && i < chain->len; i++) {
+    for (guint i = 0, first = 0; i < chain->len; i++) {
         gint64 layer = g_array_index(chain, gint64, i);
         if (i + 1 < chain->len && g_array_index(chain, gint64, i + 1) == layer + 1)
             continue;

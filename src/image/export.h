@@ -10,8 +10,9 @@
  * with another clamp is made again). g_free() the result; NULL on error. */
 char *kiln_layer_digest(KilnStore *s, gint64 layer, gint64 clamp, KilnLayerBlob *blob, GError **error);
 
-/* "sha256:…" of a chain (image-spec config.md, Layer ChainID). n > 0. g_free(). */
-char *kiln_chain_id(const char *const *diff_ids, guint n);
+/* "sha256:…" of a chain (image-spec config.md, Layer ChainID): of the layer diff_id upon the chain `below` (NULL:
+ * nothing). g_free(). */
+char *kiln_chain_id(const char *below, const char *diff_id);
 
 typedef struct {
     const char *image_id; /* in the store */

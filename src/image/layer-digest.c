@@ -9,15 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-char *kiln_chain_id(const char *const *diff_ids, guint n)
+char *kiln_chain_id(const char *below, const char *diff_id)
 {
-    char *chain = g_strdup(diff_ids[0]);
-    for (guint i = 1; i < n; i++) {
-        g_autofree char *text = g_strconcat(chain, " ", diff_ids[i], NULL);
-        g_free(chain);
-        chain = kiln_digest_of_bytes(text, strlen(text));
-    }
-    return chain;
+    if (!below)
+        return g_strdup(diff_id);
+    g_autofree char *text = g_strconcat(below, " ", diff_id, NULL);
+    return kiln_digest_of_bytes(text, strlen(text));
 }
 
 /* Where the tar goes: into the diffID, and if there shall be a blob through gzip into a file and

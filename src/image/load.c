@@ -57,7 +57,7 @@ static bool ingest_all(Loading *g, const KilnLayoutImage *image, GError **error)
     if (pool == NULL)
         return false;
     for (guint i = 0; i < g->n; i++) {
-        g->chain_ids[i] = kiln_chain_id((const char *const *)g->diff_ids, i + 1);
+        g->chain_ids[i] = kiln_chain_id(i ? g->chain_ids[i - 1] : NULL, g->diff_ids[i]);
         g->chain[i] = kiln_layer_by_chain(g->store, g->chain_ids[i]);
         KilnLayerBlob blob;
         /* A layer of an image needs its blob: kiln could not write the same tar again. */

@@ -36,7 +36,10 @@ void kiln_emitter_free(KilnEmitter *e)
 static void emit(KilnEmitter *e, const KilnEvent *event)
 {
     json_object *json = kiln_event_to_json(event);
-    kiln_wire_send(e->wire, json);
+    if (event->step) /* there may be thousands, in no time: a cached step takes microseconds */
+        kiln_wire_send_soon(e->wire, json);
+    else
+        kiln_wire_send(e->wire, json);
     json_object_put(json);
 }
 

@@ -7,6 +7,9 @@
 
 #define LINE_MAX_BYTES (16u << 20)
 #define READ_SIZE (64u << 10)
+/* How long a line of kiln_wire_send_soon() may wait, and how much of them. */
+#define SOON_US 10000
+#define SOON_BYTES (32u << 10)
 /* Nesting of documents: an image's configuration needs about six. */
 #define DEPTH_MAX 32
 
@@ -14,39 +17,16 @@ struct KilnWire {
     int fd;
     bool ended;
     GMutex sending;
+    GString *soon;   /* lines that wait for company */
+    GThread *sender; /* of those; made for the first */
+    GCond wanted;    /* tells it that there are some, or that the wire is to be freed */
+    bool closing;
     json_tokener *tokener;
     GString *input;  /* received */
     gsize start;     /* so much of it has been given out */
     gsize scanned;   /* from start up to here there is no newline */
     gsize line_size; /* of the first whole line with its newline; 0: none yet */
 };
-
-KilnWire *kiln_wire_new(int fd)
-{
-    KilnWire *w = g_new0(KilnWire, 1);
-    w->fd = fd;
-    w->input = g_string_new(NULL);
-    w->tokener = json_tokener_new_ex(DEPTH_MAX);
-    g_mutex_init(&w->sending);
-    return w;
-}
-
-void kiln_wire_free(KilnWire *w)
-{
-    if (!w) {
-        return;
-    }
-    close(w->fd);
-    g_mutex_clear(&w->sending);
-    g_string_free(w->input, TRUE);
-    json_tokener_free(w->tokener);
-    g_free(w);
-}
-
-int kiln_wire_fd(const KilnWire *w)
-{
-    return w->fd;
-}
 
 static bool send_all(int fd, const char *bytes, gsize size)
 {
@@ -64,25 +44,110 @@ static bool send_all(int fd, const char *bytes, gsize size)
     return true;
 }
 
-bool kiln_wire_send(KilnWire *w, json_object *object)
+/* Sends what waits; the lock is held, so that senders wait for a slow reader. */
+static bool flush(KilnWire *w)
+{
+    bool sent = send_all(w->fd, w->soon->str, w->soon->len);
+    g_string_truncate(w->soon, 0);
+    return sent;
+}
+
+KilnWire *kiln_wire_new(int fd)
+{
+    KilnWire *w = g_new0(KilnWire, 1);
+    w->fd = fd;
+    w->input = g_string_new(NULL);
+    w->tokener = json_tokener_new_ex(DEPTH_MAX);
+    g_mutex_init(&w->sending);
+    g_cond_init(&w->wanted);
+    w->soon = g_string_new(NULL);
+    return w;
+}
+
+void kiln_wire_free(KilnWire *w)
+{
+    if (!w) {
+        return;
+    }
+    g_mutex_lock(&w->sending);
+    w->closing = true;
+    g_cond_signal(&w->wanted);
+    g_mutex_unlock(&w->sending);
+    if (w->sender) {
+        g_thread_join(w->sender);
+    }
+    flush(w);
+    close(w->fd);
+    g_mutex_clear(&w->sending);
+    g_cond_clear(&w->wanted);
+    g_string_free(w->soon, TRUE);
+    g_string_free(w->input, TRUE);
+    json_tokener_free(w->tokener);
+    g_free(w);
+}
+
+int kiln_wire_fd(const KilnWire *w)
+{
+    return w->fd;
+}
+
+/* One send for all that there is: the reader then wakes once. */
+static void add_line(KilnWire *w, json_object *object)
 {
     size_t length;
     const char *text = json_object_to_json_string_length(
         object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-    /* One send a line where it fits: the reader then wakes once. */
-    g_autofree char *line = g_malloc(length + 1);
-    memcpy(line, text, length);
-    line[length] = '\n';
+    g_string_append_len(w->soon, text, (gssize)length);
+    g_string_append_c(w->soon, '\n');
+}
+
+bool kiln_wire_send(KilnWire *w, json_object *object)
+{
     g_mutex_lock(&w->sending);
-    bool sent = send_all(w->fd, line, length + 1);
+    add_line(w, object);
+    bool sent = flush(w);
     g_mutex_unlock(&w->sending);
     return sent;
+}
+
+/* Woken once for the first line of many; what was sent meanwhile is not sent again. */
+static gpointer send_later(gpointer wire)
+{
+    KilnWire *w = wire;
+    g_mutex_lock(&w->sending);
+    while (!w->closing) {
+        while (!w->closing && !w->soon->len) {
+            g_cond_wait(&w->wanted, &w->sending);
+        }
+        gint64 until = g_get_monotonic_time() + SOON_US;
+        while (!w->closing && g_cond_wait_until(&w->wanted, &w->sending, until)) {
+        }
+        flush(w);
+    }
+    g_mutex_unlock(&w->sending);
+    return NULL;
+}
+
+void kiln_wire_send_soon(KilnWire *w, json_object *object)
+{
+    g_mutex_lock(&w->sending);
+    if (!w->sender) {
+        w->sender = g_thread_new("wire", send_later, w);
+    }
+    bool first = !w->soon->len;
+    add_line(w, object);
+    if (w->soon->len > SOON_BYTES) {
+        flush(w);
+    } else if (first) {
+        g_cond_signal(&w->wanted);
+    }
+    g_mutex_unlock(&w->sending);
 }
 
 bool kiln_wire_send_line(KilnWire *w, const char *line)
 {
     g_mutex_lock(&w->sending);
-    bool sent = send_all(w->fd, line, strlen(line)) && send_all(w->fd, "\n", 1);
+    bool sent = flush(w) && send_all(w->fd, line, strlen(line)) && send_all(w->fd, "\n", 1);
     g_mutex_unlock(&w->sending);
     return sent;
 }

@@ -10,6 +10,9 @@
 #define CHECKPOINT_PAGES                                                                           \
     8000 /* of 4 KiB; checkpoints are made when confirming, this is only a limit */
 
+/* The few rows that a build has made and confirms: found without reading all others. */
+#define PROVISIONAL(table) "CREATE INDEX IF NOT EXISTS " table "_boot ON " table " (boot) WHERE boot <> 0;"
+
 /* What each schema has and the one before had not. A new store goes through all of them.
  *
  * 3: records of older kilns have keys that no step asks for any more. */
@@ -20,6 +23,7 @@
     "    created INTEGER NOT NULL, duration INTEGER NOT NULL, name TEXT, boot INTEGER NOT NULL);"  \
     "CREATE INDEX records_operation ON records (operation);"                                       \
     "CREATE INDEX records_layer ON records (layer);"                                               \
+    PROVISIONAL("layers") PROVISIONAL("blobs") PROVISIONAL("images") PROVISIONAL("records")        \
     "CREATE TABLE keys (key TEXT PRIMARY KEY, parts BLOB NOT NULL) WITHOUT ROWID;"                 \
     "ALTER TABLE layers ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"                               \
     "CREATE TABLE caches (name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL)"         \
@@ -66,10 +70,10 @@ static const char schema[] =
 
 /* What other boots left provisional goes, with the images and records that need it. */
 static const char sweep[] =
-    "DELETE FROM records WHERE boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
-    "DELETE FROM images WHERE boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
-    "DELETE FROM blobs WHERE boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
-    "DELETE FROM layers WHERE boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
+    "DELETE FROM records WHERE boot <> 0 AND boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
+    "DELETE FROM images WHERE boot <> 0 AND boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
+    "DELETE FROM blobs WHERE boot <> 0 AND boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
+    "DELETE FROM layers WHERE boot <> 0 AND boot IN (SELECT id FROM boots WHERE boot NOT IN ('', ?1));"
     "DELETE FROM records WHERE layer NOT IN (SELECT id FROM layers) AND layer <> 0;"
     "DELETE FROM records WHERE same_as NOT IN (SELECT key FROM records);"
     "DELETE FROM tars WHERE layer NOT IN (SELECT id FROM layers);"
@@ -80,11 +84,13 @@ static const char sweep[] =
     "DELETE FROM names WHERE image NOT IN (SELECT id FROM images);"
     "DELETE FROM boots WHERE boot NOT IN ('', ?1);";
 
-/* What a read may believe: confirmed rows and those of this boot. */
-#define VISIBLE(table, n) table ".boot IN (SELECT id FROM boots WHERE boots.boot IN ('', ?" #n "))"
+/* What a read may believe: confirmed rows and those of this boot. Not by IN, for which SQLite makes a table in memory
+ * each time: that would cost ten times what the query does. */
+#define VISIBLE(table, n)                                                                          \
+    "(" table ".boot = 0 OR EXISTS (SELECT 1 FROM boots WHERE boots.id = " table ".boot AND boots.boot = ?" #n "))"
 #define CONFIRM(table)                                                                             \
     "UPDATE " table                                                                                \
-    " SET boot = 0 WHERE boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
+    " SET boot = 0 WHERE boot <> 0 AND boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
 #define URL_FIELDS "digest, etag, modified, name"
 #define RECORD "key, operation, inputs, same_as, layer, created, duration, name"
 #define BUILD "id, started, duration, status, project, context, dockerfile, target, names, image, error"
@@ -108,6 +114,8 @@ static const char *const statements[SQL_N] = {
         "INSERT INTO layers (boot, created, size, entries) VALUES (?1, ?2, ?3, ?4)",
     [SQL_LAYER_EXISTS] = "SELECT 1 FROM layers WHERE id = ?1 AND " VISIBLE("layers", 2),
     [SQL_LAYER_DIFF_ID] = "SELECT diff_id FROM layers WHERE id = ?1",
+    [SQL_LAYER_IDS] = "SELECT coalesce(layers.diff_id, tars.diff_id), chain_id FROM layers"
+                      " LEFT JOIN tars ON tars.layer = layers.id AND clamp = ?2 WHERE id = ?1",
     [SQL_LAYER_SET_DIFF_ID] = "UPDATE layers SET diff_id = ?2 WHERE id = ?1",
     [SQL_LAYER_BY_CHAIN] = "SELECT id FROM layers WHERE chain_id = ?1 AND " VISIBLE(
         "layers", 2) " ORDER BY id LIMIT 1",
@@ -395,6 +403,11 @@ bool kiln_database_begin(KilnDatabase *d, GError **error)
     return false;
 }
 
+void kiln_database_begin_reading(KilnDatabase *d)
+{
+    sqlite3_exec(d->db, "BEGIN", NULL, NULL, NULL); /* if it fails, each query is one of its own */
+}
+
 bool kiln_database_commit(KilnDatabase *d, GError **error)
 {
     if (exec(d, "COMMIT", error))
@@ -446,6 +459,11 @@ static sqlite3_stmt *bind(KilnDatabase *d, KilnSql sql, const char *types, va_li
         }
     }
     return statement;
+}
+
+const char *kiln_database_text(KilnSql sql)
+{
+    return statements[sql];
 }
 
 sqlite3_stmt *kiln_database_query(KilnDatabase *d, KilnSql sql, const char *types, ...)

@@ -18,6 +18,7 @@ typedef enum {
     SQL_LAYER_INSERT,
     SQL_LAYER_EXISTS,
     SQL_LAYER_DIFF_ID,
+    SQL_LAYER_IDS,
     SQL_LAYER_SET_DIFF_ID,
     SQL_LAYER_BY_CHAIN,
     SQL_LAYER_SET_CHAIN,
@@ -88,6 +89,9 @@ bool kiln_database_begin(KilnDatabase *d, GError **error);
 bool kiln_database_commit(KilnDatabase *d, GError **error);
 void kiln_database_rollback(KilnDatabase *d);
 
+/* A read transaction: the queries up to the rollback see one state, and lock the files once. */
+void kiln_database_begin_reading(KilnDatabase *d);
+
 /* Binds the arguments and returns the statement for stepping; kiln_query_end() resets it. One
  * letter of `types` for each parameter, in order: s text (NULL allowed), i gint64, B GBytes; without an
  * argument: b this boot's id, g its generation, which a written row carries (in a transaction
@@ -103,6 +107,8 @@ char *kiln_query_text(sqlite3_stmt *statement, int column);
 
 /* Runs a statement that gives no rows. */
 bool kiln_database_run(KilnDatabase *d, GError **error, KilnSql sql, const char *types, ...);
+/* The statement's text, for tests. */
+const char *kiln_database_text(KilnSql sql);
 gint64 kiln_database_last_id(const KilnDatabase *d);
 
 /* Whether a boot other than this one has left provisional rows. */

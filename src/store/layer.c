@@ -154,6 +154,20 @@ char *kiln_layer_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp)
     return diff_id;
 }
 
+void kiln_layer_ids(KilnStore *s, const gint64 *layers, guint n, gint64 clamp, char **diff_ids, char **chain_ids)
+{
+    kiln_database_lock(s->db);
+    kiln_database_begin_reading(s->db);
+    for (guint i = 0; i < n; i++) {
+        g_autoptr(KilnQuery) q = kiln_database_query(s->db, SQL_LAYER_IDS, "ii", layers[i], clamp);
+        bool found = kiln_query_row(s->db, q, NULL);
+        diff_ids[i] = found ? kiln_query_text(q, 0) : NULL;
+        chain_ids[i] = found ? kiln_query_text(q, 1) : NULL;
+    }
+    kiln_database_rollback(s->db);
+    kiln_database_unlock(s->db);
+}
+
 bool kiln_layer_tar_clamp(KilnStore *s, gint64 layer, const char *diff_id, gint64 *clamp)
 {
     kiln_database_lock(s->db);

@@ -101,6 +101,9 @@ bool kiln_layer_set_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp, const 
                                 GError **error);
 /* With which clamp the layer's tar has this diffID; false if none is known to. */
 bool kiln_layer_tar_clamp(KilnStore *s, gint64 layer, const char *diff_id, gint64 *clamp);
+/* What is known of n layers: diff_ids[i] as kiln_layer_tar_diff_id() gives it, chain_ids[i] as it was set; NULL
+ * what is not. g_free() each. */
+void kiln_layer_ids(KilnStore *s, const gint64 *layers, guint n, gint64 clamp, char **diff_ids, char **chain_ids);
 /* Layers of images, by chainID (image-spec config.md): 0 if not there. */
 gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id);
 bool kiln_layer_set_chain(KilnStore *s, gint64 layer, const char *chain_id, GError **error);

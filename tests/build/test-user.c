@@ -29,7 +29,7 @@ static bool look_up(Place *p, gint64 layer, const char *text, bool uid_is_gid, K
     g_autoptr(GArray) chain = g_array_new(FALSE, FALSE, sizeof(gint64));
     if (layer)
         g_array_append_val(chain, layer);
-    KilnState state = {.chain = chain};
+    KilnState state = {.base = chain, .depth = chain->len};
     KilnStep step = {.state = &state};
     KilnBuildOptions options = {.store = p->store};
     KilnEngine engine = {.options = &options};

@@ -293,8 +293,8 @@ static void test_chain_id(void)
         "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
         "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
     };
-    g_autofree char *one = kiln_chain_id(ids, 1), *two = kiln_chain_id(ids, 2),
-                    *three = kiln_chain_id(ids, 3);
+    g_autofree char *one = kiln_chain_id(NULL, ids[0]), *two = kiln_chain_id(one, ids[1]),
+                    *three = kiln_chain_id(two, ids[2]);
     g_assert_cmpstr(one, ==, ids[0]);
     g_assert_cmpstr(two, ==,
                     "sha256:ccd722928bd92476ba1745586fed6e45a102504185ad88cd89e01ff116fd146c");
