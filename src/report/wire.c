@@ -64,11 +64,21 @@ static bool send_all(int fd, const char *bytes, gsize size)
     return true;
 }
 
+const char *kiln_wire_text(json_object *object, gsize *length)
+{
+    return json_object_to_json_string_length(
+        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, length);
+}
+
 bool kiln_wire_send(KilnWire *w, json_object *object)
 {
-    size_t length;
-    const char *text = json_object_to_json_string_length(
-        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+    gsize length;
+    const char *text = kiln_wire_text(object, &length);
+    return kiln_wire_send_text(w, text, length);
+}
+
+bool kiln_wire_send_text(KilnWire *w, const char *text, gsize length)
+{
     /* One send a line where it fits: the reader then wakes once. */
     g_autofree char *line = g_malloc(length + 1);
     memcpy(line, text, length);
