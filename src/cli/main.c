@@ -25,6 +25,8 @@ static const KilnCommand commands[] = {
     {"inspect", "[OPTIONS] IMAGE...", "Show everything about images, as JSON", 1, G_MAXUINT,
      kiln_command_inspect},
     {"tag", "SOURCE NAME[:TAG]", "Give an image another name", 2, 2, kiln_command_tag},
+    {"history", "[OPTIONS] [ls | [inspect] BUILD | logs [BUILD] | rm BUILD...]",
+     "Show the builds that were made, and what became of their steps", 0, G_MAXUINT, kiln_command_history},
     {"rmi", "[OPTIONS] IMAGE...", "Remove images, or names of them", 1, G_MAXUINT,
      kiln_command_rmi},
     {"reset", "[OPTIONS]", "Delete the store with everything in it", 0, 0, kiln_command_reset},
