@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What kiln knows of the builds that were made: kiln history.
+# What kiln knows of the builds that were made: kiln history, and kiln advise, which proposes another order from it.
 
 bats_require_minimum_version 1.5.0
 
@@ -152,3 +152,170 @@ END
     [ ! -e "$DIR/none" ]
 }
 
+# --- advise -------------------------------------------------------------------------------------------
+
+# A project whose npm is slow, and writes down what it was given.
+node_project() {
+    cat >Dockerfile <<'END'
+# syntax=docker/dockerfile:1
+FROM busybox AS base
+RUN <<EOT
+cat >/bin/npm <<'NPM'
+#!/bin/sh
+sleep 0.4
+mkdir -p node_modules
+cat package*.json >node_modules/list
+NPM
+chmod +x /bin/npm
+EOT
+FROM base
+WORKDIR /app
+# the sources
+COPY \
+  # all of them
+  . .
+ENV NODE_ENV=production
+RUN npm ci
+RUN cat src/* >bundle
+END
+    echo '{"name": "app"}' >package.json
+    echo '{}' >package-lock.json
+}
+
+# Builds after each of n changes of a source.
+edit_and_build() { # N [ARGUMENTS…]
+    local n=$1 i
+    shift
+    for ((i = 1; i <= n; i++)); do
+        echo "$i" >src/a
+        as ranged kiln build "$@" . >/dev/null 2>&1
+    done
+}
+
+
+@test "advise: the COPY of the sources goes below npm ci, patch takes it, and the image stays the same" {
+    node_project
+    edit_and_build 5
+    as ranged kiln build -t before . >/dev/null 2>&1
+    run --separate-stderr as ranged kiln advise
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [[ $output == *"# Line 15: COPY"*"would have saved "*"s over 6 builds"* ]]
+    [[ $output == *"line 19: RUN npm ci ran again 4 times for nothing"* ]]
+    [[ $output == *'assumed: "npm ci" reads nothing of the context but package-lock.json package.json'* ]]
+    # the time is that of the four builds
+    as ranged kiln advise --format json >json
+    jq -e '.seconds_saved > 1.6 and (.advice | length) == 1 and .advice[0].below[0].times == 4' json
+    rm json
+    as ranged kiln advise | patch
+    [ "$(sed -n '14,21p' Dockerfile)" = "# the sources
+COPY package-lock.json package.json ./
+ENV NODE_ENV=production
+RUN npm ci
+COPY \\
+  # all of them
+  . .
+RUN cat src/* >bundle" ]
+    rm -f Dockerfile.orig
+    as ranged kiln build -t after . >/dev/null 2>&1
+    [ "$(as ranged kiln run before sh -c 'cat bundle node_modules/list; find / -xdev -path /proc -prune -o -type f -print | sort')" = \
+        "$(as ranged kiln run after sh -c 'cat bundle node_modules/list; find / -xdev -path /proc -prune -o -type f -print | sort')" ]
+    echo other >src/a
+    run build ranged .
+    [ "$status" -eq 0 ]
+    is_cached 'RUN npm ci'
+    ! is_cached 'RUN cat src/*'
+    # what was changed has no history that speaks against it
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 0 && -z $output && $stderr == *"nothing to advise"* ]]
+}
+
+@test "advise: a build whose package.json changed would not have been faster" {
+    node_project
+    edit_and_build 2
+    echo '{"name": "b"}' >package.json
+    edit_and_build 2
+    run --separate-stderr as ranged kiln advise --format json
+    jq -e '.advice[0].below[0].times == 2' <<<"$output"
+}
+
+@test "advise: an ARG that changes goes below what does not use it" {
+    cat >Dockerfile <<'END'
+FROM busybox
+ARG REVISION
+RUN apt-get install -y curl
+LABEL revision=$REVISION
+END
+    # busybox has no apt-get: this one is as slow
+    sed -i 's|^ARG|COPY apt-get /bin/\n&|' Dockerfile
+    printf '#!/bin/sh\nsleep 0.4\n' >apt-get
+    chmod +x apt-get
+    local i
+    for i in 1 2 3; do
+        as ranged kiln build --build-arg REVISION="$i" . >/dev/null 2>&1
+    done
+    run --separate-stderr as ranged kiln advise
+    [[ $output == *"# Line 3: ARG REVISION"*"ran again 2 times"*"does not look at the variable REVISION"* ]]
+    as ranged kiln advise | patch
+    as ranged kiln build --build-arg REVISION=4 . >/dev/null 2>&1
+    run build ranged --build-arg REVISION=5 .
+    is_cached 'RUN apt-get'
+}
+
+@test "advise: CRLF, no newline at the end, and a path with a blank" {
+    mkdir "a b"
+    node_project
+    sed 's/$/\r/' Dockerfile | sed -e '3,11d' -e 's/^FROM base\r/FROM busybox\r\nCOPY npm \/bin\/\r/' -e '$d' | head -c -2 >"a b/Dockerfile"
+    printf '#!/bin/sh\nsleep 0.4\nmkdir -p node_modules\n' >npm
+    chmod +x npm
+    edit_and_build 3 -f "a b/Dockerfile"
+    as ranged kiln advise -f "a b/Dockerfile" . >diff
+    patch -p0 <diff
+    rm diff
+    [ "$(tail -4 "a b/Dockerfile" | tr '\r' '%')" = $'RUN npm ci%\nCOPY \\%\n  # all of them%\n  . .%' ]
+    run build ranged -f "a b/Dockerfile" .
+    [ "$status" -eq 0 ]
+}
+
+@test "advise: what is not sure is told, and not moved" {
+    node_project
+    echo '{"workspaces": ["lib"]}' >package.json
+    edit_and_build 3
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 0 && -z $output ]]
+    [[ $stderr == *"should stand lower"*"is not moved: package.json has '\"workspaces\"'"* ]]
+}
+
+@test "advise: no history, nothing to advise, a Dockerfile that has changed since" {
+    node_project
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 0 && -z $output && $stderr == *"no build of Dockerfile with this context and target is kept"* ]]
+    edit_and_build 1
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 0 && -z $output && $stderr == *"one build of Dockerfile is kept"* ]]
+    as ranged kiln build . >/dev/null 2>&1
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 0 && -z $output && $stderr == *"nothing to advise"* ]]
+    edit_and_build 4
+    sed -i 's/npm ci/npm ci --omit=dev/' Dockerfile
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 0 && -z $output && $stderr == *"nothing to advise"* ]]
+    run --separate-stderr as ranged kiln advise --target base
+    [[ $status -eq 0 && $stderr == *"no build of Dockerfile"* ]]
+}
+
+@test "advise: bad input" {
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 1 && $stderr == *"no Dockerfile"* ]]
+    printf 'FROM busybox\nRUM true\n' >Dockerfile
+    run --separate-stderr as ranged kiln advise
+    [[ $status -eq 1 && $stderr == *"Dockerfile:2:1: unknown instruction: RUM"* ]]
+    run --separate-stderr as ranged kiln advise --format xml
+    [[ $status -eq 2 && $stderr == "kiln advise: --format xml"* ]]
+    run --separate-stderr as ranged kiln advise /none
+    [[ $status -eq 2 && $stderr == *"does not exist"* ]]
+    run --separate-stderr as ranged kiln advise a b
+    [ "$status" -eq 2 ]
+    run --separate-stderr as ranged kiln advise --help
+    [[ $status -eq 0 && $output == *"--target"* ]]
+}

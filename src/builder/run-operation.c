@@ -26,6 +26,7 @@ typedef struct {
 } Entry;
 
 static const Entry operations[] = {
+    {"advise", kiln_operation_advise, .reads = true},
     {"build", kiln_operation_build, .sandbox = true},
     {"check", kiln_operation_check, .reads = true},
     {"history", kiln_operation_history, .reads = true},

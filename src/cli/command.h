@@ -56,6 +56,7 @@ const char *kiln_result_string(json_object *o, const char *key);
 json_object *kiln_result_array(json_object *o, const char *key); /* may be NULL: length 0 */
 guint kiln_array_length(json_object *array);
 
+int kiln_command_advise(KilnCall *call, GError **error);
 int kiln_command_ast(KilnCall *call, GError **error);
 int kiln_command_build(KilnCall *call, GError **error);
 int kiln_command_check(KilnCall *call, GError **error);

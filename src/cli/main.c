@@ -25,6 +25,8 @@ static const KilnCommand commands[] = {
     {"inspect", "[OPTIONS] IMAGE...", "Show everything about images, as JSON", 1, G_MAXUINT,
      kiln_command_inspect},
     {"tag", "SOURCE NAME[:TAG]", "Give an image another name", 2, 2, kiln_command_tag},
+    {"advise", "[OPTIONS] [PATH]", "Show which instructions of a Dockerfile should stand lower", 0, 1,
+     kiln_command_advise},
     {"history", "[OPTIONS] [ls | [inspect] BUILD | logs [BUILD] | rm BUILD...]",
      "Show the builds that were made, and what became of their steps", 0, G_MAXUINT, kiln_command_history},
     {"rmi", "[OPTIONS] IMAGE...", "Remove images, or names of them", 1, G_MAXUINT,

@@ -136,7 +136,7 @@ bool kiln_request_is_stream(const KilnRequest *r, const char *key)
 bool kiln_request_only_reads(const KilnRequest *r)
 {
     /* "reads" in the builder's table */
-    static const char *const reading[] = {"check", "history", "outline", "plan", "targets", "why", NULL};
+    static const char *const reading[] = {"advise", "check", "history", "outline", "plan", "targets", "why", NULL};
     return g_strv_contains(reading, r->operation);
 }
 
