@@ -287,9 +287,14 @@ static KilnStep *run_one(KilnEngine *e, KilnStep *step)
     bool go = !e->error;
     g_mutex_unlock(&e->lock);
 
+    gint64 began = g_get_monotonic_time();
     KilnState *state = kiln_state_new(step->parent);
     bool ok = go && (step->kind == KILN_STEP_FROM ? run_from(e, step, state, &error)
                                                   : run_layer_step(e, step, state, &error));
+    if (go)
+        kiln_build_history_step(e->options->history, step, began,
+                                ok && !state->executed ? KILN_VERDICT_CACHED : kiln_verdict_of(error), state->key,
+                                state->layer, state->cause);
     if (ok && state->executed && feeds_target(e->options->plan, step))
         g_thread_pool_push(e->digesters, state, NULL);
 
@@ -433,6 +438,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     e.sweepers = g_thread_pool_new(sweep, NULL, 1, FALSE, NULL);
     kiln_engine_open_index(&e);
 
+    kiln_build_history_begin(options->history, options->plan);
     KilnBuilt *built = NULL;
     bool ok = run_steps(&e, error);
     if (!ok && e.shell)

@@ -5,6 +5,7 @@
 #include "build/cancel.h"
 #include "build/context.h"
 #include "build/fetcher.h"
+#include "build/history.h"
 #include "build/past.h"
 #include "build/run-settings.h"
 #include "plan/plan.h"
@@ -33,6 +34,7 @@ typedef struct {
                          terminal_fd); 0 or less: none is opened */
     const char *term; /* TERM of it */
     KilnPast *past; /* earlier builds of the same, to tell why a step is done; NULL: it is not told */
+    KilnBuildHistory *history; /* gets what becomes of each step; NULL: not wanted */
     const KilnFetcher *fetcher; /* for ADD; NULL: nothing can be fetched */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;

@@ -9,7 +9,11 @@
 typedef struct {
     KilnOperation *op;
     KilnDefinition *definition;
+    KilnPlan *plan;
     KilnOutput output;
+    KilnBuildHistory *history;
+    KilnPast *past; /* what it is held against */
+    char *image_id; /* of what was built */
 } Build;
 
 static bool parse_epoch(json_object *request, gint64 *epoch, GError **error)
@@ -27,7 +31,7 @@ static bool parse_epoch(json_object *request, gint64 *epoch, GError **error)
     return true;
 }
 
-static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
+static KilnBuilt *run_plan(Build *b, GError **error)
 {
     json_object *request = b->op->request;
     const char *jobs = kiln_request_text(request, "jobs");
@@ -37,9 +41,11 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
         .run = b->op->run,
         .emitter = b->op->emitter,
         .cancel = b->op->cancel,
-        .plan = plan,
+        .plan = b->plan,
         .context = b->definition->context,
         .contexts = kiln_contexts_trees(b->definition->contexts),
+        .history = b->history,
+        .past = b->past,
         .fetcher = &fetcher,
         .console = b->op->console,
         .term = kiln_request_text(request, "term"),
@@ -52,7 +58,7 @@ static KilnBuilt *run_plan(Build *b, const KilnPlan *plan, GError **error)
     if (parse_epoch(request, &options.epoch, error) &&
         kiln_run_settings_read(b->op, &options.run_settings, error)) {
         if (options.epoch < 0)
-            options.epoch = plan->epoch;
+            options.epoch = b->plan->epoch;
         built = kiln_build_run(&options, error);
     }
     kiln_run_settings_clear(&options.run_settings);
@@ -93,20 +99,64 @@ static json_object *deliver(Build *b, const KilnBuilt *built, GError **error)
     return result;
 }
 
-static json_object *build(Build *b, GError **error)
+/* How many builds are kept: the front has checked it. */
+static guint builds_to_keep(json_object *request)
+{
+    const char *text = kiln_request_text(request, "keep_builds");
+    return text ? (guint)MIN(g_ascii_strtoull(text, NULL, 10), G_MAXINT) : KILN_BUILDS_KEPT;
+}
+
+static KilnBuildSubject subject_of(json_object *request)
+{
+    return (KilnBuildSubject){.context = kiln_request_text(request, "context"),
+                              .dockerfile = kiln_request_text(request, "file"),
+                              .target = kiln_request_text(request, "target")};
+}
+
+/* A build is as good without its history: what goes wrong here is a warning. */
+static void keep_history(const Build *b, const GError *failure)
+{
+    g_autoptr(GError) error = NULL;
+    const KilnOperation *op = b->op;
+    g_autofree const char **tags = kiln_request_list(op->request, "tags");
+    g_autofree char *names = g_strjoinv(" ", (char **)tags);
+    KilnBuildSubject subject = subject_of(op->request);
+    subject.names = *names ? names : NULL;
+    subject.image = b->image_id;
+    guint keep = builds_to_keep(op->request);
+    if (keep && !kiln_build_history_put(b->history, op->store, &subject, b->definition ? b->definition->dockerfile : NULL,
+                                        failure, op->emitter, keep, &error)) {
+        g_prefix_error_literal(&error, "kiln history will not know of this build: ");
+        kiln_emit_warning(op->emitter, NULL, error->message);
+    }
+}
+
+static json_object *make(Build *b, GError **error)
 {
     if (!kiln_output_parse(kiln_request_text(b->op->request, "output"), &b->output, error))
         return NULL;
     b->definition = kiln_definition_read(b->op, error);
-    g_autoptr(KilnPlan) plan = b->definition ? kiln_definition_plan(b->definition, error) : NULL;
-    g_autoptr(KilnBuilt) built = plan ? run_plan(b, plan, error) : NULL;
+    b->plan = b->definition ? kiln_definition_plan(b->definition, error) : NULL;
+    g_autoptr(KilnBuilt) built = b->plan ? run_plan(b, error) : NULL;
+    b->image_id = built ? g_strdup(built->id) : NULL;
     return built ? deliver(b, built, error) : NULL;
 }
 
 json_object *kiln_operation_build(KilnOperation *op, GError **error)
 {
-    Build b = {.op = op};
-    json_object *result = build(&b, error);
+    const KilnBuildSubject subject = subject_of(op->request);
+    g_autofree char *project = kiln_build_project(&subject);
+    Build b = {.op = op, .history = kiln_build_history_new(), .past = kiln_past_new(op->store, project, 0)};
+    GError *failure = NULL;
+    kiln_emitter_keep(op->emitter, KILN_BUILD_LOG_LIMIT);
+    json_object *result = make(&b, &failure);
+    keep_history(&b, failure);
+    if (failure)
+        g_propagate_error(error, failure);
+    kiln_build_history_free(b.history);
+    kiln_past_free(b.past);
+    g_clear_pointer(&b.plan, kiln_plan_free);
+    g_free(b.image_id);
     g_clear_pointer(&b.definition, kiln_definition_free);
     kiln_output_clear(&b.output);
     return result;

@@ -31,8 +31,11 @@ typedef struct {
 
 /* Each returns the result document, or NULL with an error. */
 typedef json_object *(*KilnOperationFunc)(KilnOperation *op, GError **error);
+json_object *kiln_operation_advise(KilnOperation *op, GError **error);
 json_object *kiln_operation_build(KilnOperation *op, GError **error);
 json_object *kiln_operation_check(KilnOperation *op, GError **error);
+json_object *kiln_operation_history(KilnOperation *op, GError **error);
+json_object *kiln_operation_history_rm(KilnOperation *op, GError **error);
 json_object *kiln_operation_import(KilnOperation *op, GError **error);
 json_object *kiln_operation_load(KilnOperation *op, GError **error);
 json_object *kiln_operation_outline(KilnOperation *op, GError **error);

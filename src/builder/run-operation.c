@@ -26,8 +26,11 @@ typedef struct {
 } Entry;
 
 static const Entry operations[] = {
+    {"advise", kiln_operation_advise, .reads = true},
     {"build", kiln_operation_build, .sandbox = true},
     {"check", kiln_operation_check, .reads = true},
+    {"history", kiln_operation_history, .reads = true},
+    {"history-rm", kiln_operation_history_rm},
     {"import", kiln_operation_import},
     {"load", kiln_operation_load},
     {"outline", kiln_operation_outline, .reads = true},

@@ -123,7 +123,7 @@ static bool is_listed(const KilnCheckStage *s, const KilnCheckRun *r)
 }
 
 /* "COPY package*.json ./" */
-static char *narrow_copy(const KilnCheckStage *s, const KilnCheckRun *r)
+char *kiln_check_narrow_copy(const KilnCheckStage *s, const KilnCheckRun *r)
 {
     g_autofree char *whole = kiln_check_directory(s->wide);
     g_autofree char *directory = source_directory(s, r);
@@ -200,7 +200,7 @@ static void mend(const KilnCheckStage *s, const KilnCheckRun *r, GPtrArray *befo
     bool fetches = t->fetch && !kiln_tool_only_fetches(t, r->install);
     bool builds = fetches && t->kind == KILN_TOOL_BUILD;
     if (!kiln_tool_by_name(t, r->install) && !is_listed(s, r))
-        g_ptr_array_add(before, narrow_copy(s, r));
+        g_ptr_array_add(before, kiln_check_narrow_copy(s, r));
     if (builds)
         g_ptr_array_add(before, g_strconcat("RUN ", flags, t->fetch, NULL));
     else

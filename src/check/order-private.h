@@ -58,4 +58,6 @@ void kiln_check_install(KilnCheckStage *s, const KilnCheckRun *run);
 void kiln_check_late(KilnCheckStage *s);
 /* The commands of a RUN on one line, without those that do nothing. g_free(). */
 char *kiln_check_command(const KilnCheckRun *run);
+/* "COPY package*.json ./": what the RUN's tool reads, as s->wide would copy it. g_free(). */
+char *kiln_check_narrow_copy(const KilnCheckStage *s, const KilnCheckRun *run);
 void kiln_check_run_free(KilnCheckRun *run);

@@ -42,7 +42,7 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
                        f->iidfile, f->metadata_file, f->progress, f->platform,
                        f->call,    f->network,       f->format,   f->hostname,
                        f->on_error, f->emulate,      f->snapshotter,
-                       f->isolation};
+                       f->isolation, f->keep_builds};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -111,6 +111,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
          "What stands between RUN and this host"},
         {0, "snapshotter", KILN_FLAG_STRING, &f->snapshotter, "auto|overlay|fuse-overlayfs|copy",
          "How the rootfs of RUN is made"},
+        {0, "keep-builds", KILN_FLAG_STRING, &f->keep_builds, "N",
+         "How many builds \"kiln history\" knows of (default: 200)"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
         {0, "no-cache-filter", KILN_FLAG_LIST, &f->no_cache_filter, "STAGE",
          "Run every step of these stages"},

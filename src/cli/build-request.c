@@ -235,6 +235,12 @@ static bool add_choices(KilnRequest *r, const KilnCall *call, const KilnBuildFla
     if (!meant || (jobs && !kiln_setting_check_jobs(jobs, "--jobs", error))) {
         return false;
     }
+    const char *keep = kiln_setting_choose(f->keep_builds, NULL, call->settings.keep_builds);
+    guint64 number;
+    if (keep && !kiln_setting_count(keep, "--keep-builds", &number, error)) {
+        return false;
+    }
+    kiln_request_set(r, "keep_builds", keep);
     kiln_request_set(r, "pull", meant);
     kiln_request_set(r, "jobs", jobs);
     kiln_request_set(r, "no_cache", f->no_cache ? "true" : NULL);

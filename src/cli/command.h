@@ -56,10 +56,12 @@ const char *kiln_result_string(json_object *o, const char *key);
 json_object *kiln_result_array(json_object *o, const char *key); /* may be NULL: length 0 */
 guint kiln_array_length(json_object *array);
 
+int kiln_command_advise(KilnCall *call, GError **error);
 int kiln_command_ast(KilnCall *call, GError **error);
 int kiln_command_build(KilnCall *call, GError **error);
 int kiln_command_check(KilnCall *call, GError **error);
 int kiln_command_doctor(KilnCall *call, GError **error);
+int kiln_command_history(KilnCall *call, GError **error);
 int kiln_command_images(KilnCall *call, GError **error);
 int kiln_command_import(KilnCall *call, GError **error);
 int kiln_command_inspect(KilnCall *call, GError **error);

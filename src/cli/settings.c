@@ -28,6 +28,7 @@ static const struct {
     {"jobs", offsetof(KilnSettings, jobs), kiln_setting_check_jobs},
     {"platform", offsetof(KilnSettings, platform), check_any},
     {"pull", offsetof(KilnSettings, pull), check_pull},
+    {"keep-builds", offsetof(KilnSettings, keep_builds), check_count},
     {"max-layer-size", offsetof(KilnSettings, max_layer_size), check_size},
     {"max-layer-entries", offsetof(KilnSettings, max_layer_entries), check_count},
 };
@@ -168,7 +169,7 @@ static bool set_key(KilnSettings *s, const char *path, const char *key, json_obj
     }
     g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE,
                 "%s: unknown key \"%s\"; there are root, libexec, progress, jobs, platform, pull, "
-                "max-layer-size, max-layer-entries",
+                "keep-builds, max-layer-size, max-layer-entries",
                 path, key);
     return false;
 }

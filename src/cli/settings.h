@@ -13,6 +13,7 @@ typedef struct {
     char *jobs; /* a number above 0 */
     char *platform;
     char *pull; /* "missing", "always" or "never" */
+    char *keep_builds; /* a number */
     char *max_layer_size, *max_layer_entries; /* as kiln_setting_size() and _count() take them */
 } KilnSettings;
 

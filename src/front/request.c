@@ -135,7 +135,8 @@ bool kiln_request_is_stream(const KilnRequest *r, const char *key)
 
 bool kiln_request_only_reads(const KilnRequest *r)
 {
-    static const char *const reading[] = {"check", "outline", "plan", "targets", "why", NULL}; /* "reads" in the builder's table */
+    /* "reads" in the builder's table */
+    static const char *const reading[] = {"advise", "check", "history", "outline", "plan", "targets", "why", NULL};
     return g_strv_contains(reading, r->operation);
 }
 

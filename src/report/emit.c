@@ -10,6 +10,10 @@
 struct KilnEmitter {
     KilnWire *wire;
     int last_step; /* atomic */
+    GMutex keeping;
+    GString *kept; /* NULL: nothing is kept */
+    gsize keep_limit;
+    guint left_out; /* lines */
 };
 
 struct KilnTask {
@@ -25,22 +29,78 @@ KilnEmitter *kiln_emitter_new(KilnWire *wire)
 {
     KilnEmitter *e = g_new0(KilnEmitter, 1);
     e->wire = wire;
+    g_mutex_init(&e->keeping);
     return e;
 }
 
 void kiln_emitter_free(KilnEmitter *e)
 {
+    if (!e)
+        return;
+    if (e->kept)
+        g_string_free(e->kept, TRUE);
+    g_mutex_clear(&e->keeping);
     g_free(e);
+}
+
+/* Progress is of the moment; the end of the operation is told elsewhere. */
+static bool is_kept(const KilnEvent *event)
+{
+    return event->type == KILN_EVENT_STEP_START || event->type == KILN_EVENT_STEP_LOG ||
+           event->type == KILN_EVENT_STEP_DONE || event->type == KILN_EVENT_WARNING;
+}
+
+static void keep(KilnEmitter *e, const KilnEvent *event, const char *text, gsize length)
+{
+    g_mutex_lock(&e->keeping);
+    bool full = e->kept && event->type == KILN_EVENT_STEP_LOG && e->kept->len + length > e->keep_limit;
+    if (full) {
+        e->left_out++;
+    } else if (e->kept) {
+        g_string_append_len(e->kept, text, (gssize)length);
+        g_string_append_c(e->kept, '\n');
+    }
+    g_mutex_unlock(&e->keeping);
 }
 
 static void emit(KilnEmitter *e, const KilnEvent *event)
 {
     json_object *json = kiln_event_to_json(event);
+    gsize length;
+    const char *text = kiln_wire_text(json, &length);
     if (event->step) /* there may be thousands, in no time: a cached step takes microseconds */
-        kiln_wire_send_soon(e->wire, json);
+        kiln_wire_send_soon(e->wire, text, length);
     else
-        kiln_wire_send(e->wire, json);
+        kiln_wire_send_text(e->wire, text, length);
+    if (is_kept(event))
+        keep(e, event, text, length);
     json_object_put(json);
+}
+
+void kiln_emitter_keep(KilnEmitter *e, gsize limit)
+{
+    e->kept = g_string_new(NULL);
+    e->keep_limit = limit;
+}
+
+GBytes *kiln_emitter_kept(KilnEmitter *e)
+{
+    g_autofree char *text = NULL;
+    g_mutex_lock(&e->keeping);
+    guint left_out = e->left_out;
+    g_mutex_unlock(&e->keeping);
+    if (left_out) {
+        text = g_strdup_printf("%u lines of output are not kept: they were too many", left_out);
+        json_object *json = kiln_event_to_json(&(KilnEvent){.type = KILN_EVENT_WARNING, .text = text});
+        gsize length;
+        const char *line = kiln_wire_text(json, &length);
+        keep(e, &(KilnEvent){.type = KILN_EVENT_WARNING}, line, length);
+        json_object_put(json);
+    }
+    g_mutex_lock(&e->keeping);
+    GString *kept = g_steal_pointer(&e->kept);
+    g_mutex_unlock(&e->keeping);
+    return kept ? g_string_free_to_bytes(kept) : NULL;
 }
 
 void kiln_emit_warning(KilnEmitter *e, const char *rule, const char *text)

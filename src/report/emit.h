@@ -8,6 +8,12 @@ KilnEmitter *kiln_emitter_new(KilnWire *wire); /* wire is borrowed */
 void kiln_emitter_free(KilnEmitter *e);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnEmitter, kiln_emitter_free)
 
+/* Keeps what is sent of steps and warnings from now on, as JSON lines, for kiln_emitter_kept(). Beyond so many
+ * bytes lines of output are left out. */
+void kiln_emitter_keep(KilnEmitter *e, gsize limit);
+/* What was kept up to now; keeps no more. NULL if nothing was to be kept. */
+GBytes *kiln_emitter_kept(KilnEmitter *e);
+
 void kiln_emit_warning(KilnEmitter *e, const char *rule, const char *text);
 /* A command gets the user's terminal or streams; text (may be NULL) is shown before. */
 void kiln_emit_console(KilnEmitter *e, const char *text);

@@ -92,19 +92,28 @@ int kiln_wire_fd(const KilnWire *w)
 }
 
 /* One send for all that there is: the reader then wakes once. */
-static void add_line(KilnWire *w, json_object *object)
+static void add_line(KilnWire *w, const char *text, gsize length)
 {
-    size_t length;
-    const char *text = json_object_to_json_string_length(
-        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
     g_string_append_len(w->soon, text, (gssize)length);
     g_string_append_c(w->soon, '\n');
 }
 
+const char *kiln_wire_text(json_object *object, gsize *length)
+{
+    return json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, length);
+}
+
 bool kiln_wire_send(KilnWire *w, json_object *object)
 {
+    gsize length;
+    const char *text = kiln_wire_text(object, &length);
+    return kiln_wire_send_text(w, text, length);
+}
+
+bool kiln_wire_send_text(KilnWire *w, const char *text, gsize length)
+{
     g_mutex_lock(&w->sending);
-    add_line(w, object);
+    add_line(w, text, length);
     bool sent = flush(w);
     g_mutex_unlock(&w->sending);
     return sent;
@@ -128,14 +137,14 @@ static gpointer send_later(gpointer wire)
     return NULL;
 }
 
-void kiln_wire_send_soon(KilnWire *w, json_object *object)
+void kiln_wire_send_soon(KilnWire *w, const char *text, gsize length)
 {
     g_mutex_lock(&w->sending);
     if (!w->sender) {
         w->sender = g_thread_new("wire", send_later, w);
     }
     bool first = !w->soon->len;
-    add_line(w, object);
+    add_line(w, text, length);
     if (w->soon->len > SOON_BYTES) {
         flush(w);
     } else if (first) {

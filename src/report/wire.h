@@ -25,9 +25,12 @@ void kiln_wire_free(KilnWire *w);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnWire, kiln_wire_free)
 /* Thread-safe. False when the other side is gone. Never raises SIGPIPE. */
 bool kiln_wire_send(KilnWire *w, json_object *object);
-/* The same, within some milliseconds and before whatever is sent later: many at once cost one system call and
- * wake the reader once. */
-void kiln_wire_send_soon(KilnWire *w, json_object *object);
+/* The same in two halves. The text is the object's. */
+const char *kiln_wire_text(json_object *object, gsize *length);
+bool kiln_wire_send_text(KilnWire *w, const char *text, gsize length);
+/* As kiln_wire_send_text(), within some milliseconds and before whatever is sent later: many at once cost one system
+ * call and wake the reader once. */
+void kiln_wire_send_soon(KilnWire *w, const char *text, gsize length);
 /* Sends a line that is JSON already, without its newline: for what must leave no copy in this process. */
 bool kiln_wire_send_line(KilnWire *w, const char *line);
 /* Waits for the next object; NULL at the end, or on a malformed or over-long line (16 MiB). The caller

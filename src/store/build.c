@@ -118,6 +118,7 @@ static gpointer read_step(sqlite3_stmt *q)
         .started = sqlite3_column_int64(q, 7),
         .duration = sqlite3_column_int64(q, 8),
         .cause = kiln_query_text(q, 9),
+        .size = sqlite3_column_type(q, 10) == SQLITE_NULL ? -1 : sqlite3_column_int64(q, 10),
     };
     return s;
 }

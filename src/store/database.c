@@ -176,7 +176,8 @@ static const char *const statements[SQL_N] = {
     [SQL_BUILD_LIST_OF] = "SELECT " BUILD " FROM builds WHERE project = ?1 ORDER BY id DESC LIMIT ?2",
     [SQL_BUILD_GET] = "SELECT " BUILD " FROM builds WHERE id = ?1",
     [SQL_BUILD_NTH] = "SELECT " BUILD " FROM builds ORDER BY id DESC LIMIT 1 OFFSET ?1",
-    [SQL_BUILD_STEPS] = "SELECT " BUILD_STEP " FROM build_steps WHERE build = ?1 ORDER BY position",
+    [SQL_BUILD_STEPS] = "SELECT " BUILD_STEP ", (SELECT size FROM layers WHERE id = layer)"
+                        " FROM build_steps WHERE build = ?1 ORDER BY position",
     [SQL_BUILD_LOG] = "SELECT log FROM build_logs WHERE build = ?1",
     [SQL_BUILD_DELETE] = "DELETE FROM builds WHERE id = ?1",
     [SQL_BUILD_STEPS_DELETE] = "DELETE FROM build_steps WHERE build = ?1",

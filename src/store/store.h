@@ -209,6 +209,7 @@ typedef struct {
     char *verdict;   /* "cached", "done", "error" or "canceled" */
     char *key;       /* NULL: the step did not come so far */
     gint64 layer;    /* 0: none */
+    gint64 size;     /* of it in bytes, when read; -1: it is not there (any more) */
     gint64 started, duration; /* microseconds: after the build's start, and what it took */
     char *cause;              /* why it was not cached, in a line; NULL: it was, or that is not known */
 } KilnBuildStepRow;

@@ -30,7 +30,7 @@ static void test_wrong(void)
         const char *json, *says;
     } cases[] = {
         {"{\"rooot\":\"/x\"}", "c.json: unknown key \"rooot\"; there are root, libexec, progress, "
-                               "jobs, platform, pull, max-layer-size, max-layer-entries"},
+                               "jobs, platform, pull, keep-builds, max-layer-size, max-layer-entries"},
         {"{\"root\":\"store\"}", "c.json: key \"root\": \"store\" is not an absolute path"},
         {"{\"root\":7}", "c.json: key \"root\": \"7\" is not a string"},
         {"{\"jobs\":0}", "c.json: key \"jobs\": \"0\" is not a number from 1 to 1024"},
@@ -41,6 +41,7 @@ static void test_wrong(void)
          "c.json: key \"pull\": \"often\" is not one of always, missing, never"},
         {"{\"max-layer-size\":\"much\"}", "c.json: key \"max-layer-size\": \"much\" is not a "
                                           "size, such as 500m or 64g"},
+        {"{\"keep-builds\":\"all\"}", "c.json: key \"keep-builds\": \"all\" is not a number"},
         {"{\"max-layer-entries\":-1}", "c.json: key \"max-layer-entries\": \"-1\" is not a number"},
         {"[]", "c.json: not a JSON object"},
         {"{\"root\":", NULL},

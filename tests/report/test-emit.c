@@ -108,6 +108,29 @@ static void test_a_long_line_of_broken_characters(Fixture *f, gconstpointer data
     g_assert_cmpuint(length, ==, 100000);
 }
 
+/* What is sent of steps is kept too; lines beyond the limit are counted. */
+static void test_kept(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    g_assert_null(kiln_emitter_kept(f->emitter)); /* nothing was to be */
+    kiln_emitter_keep(f->emitter, 100);
+    kiln_task_log(f->task, "first");
+    kiln_task_progress(f->task, "moment", 1, 1);
+    for (int i = 0; i < 10; i++)
+        kiln_task_log(f->task, "too much, too much, too much, too much");
+    g_autoptr(GPtrArray) lines = lines_of(f);
+    g_assert_cmpuint(lines->len, ==, 11); /* all of them are sent */
+    g_autoptr(GBytes) kept = kiln_emitter_kept(f->emitter);
+    g_autofree char *text = g_strndup(g_bytes_get_data(kept, NULL), g_bytes_get_size(kept));
+    g_auto(GStrv) events = g_strsplit(text, "\n", -1);
+    g_assert_cmpuint(g_strv_length(events), ==, 4);
+    g_assert_nonnull(strstr(events[0], "\"first\""));
+    g_assert_nonnull(strstr(events[1], "step_done"));
+    g_assert_nonnull(strstr(events[2], "10 lines of output are not kept"));
+    g_assert_cmpstr(events[3], ==, "");
+    g_assert_null(kiln_emitter_kept(f->emitter));
+}
+
 #define ADD(name, function) g_test_add("/emit/" name, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv)
@@ -116,6 +139,7 @@ int main(int argc, char **argv)
     ADD("lines", test_lines);
     ADD("no-text", test_bytes_that_are_no_text);
     ADD("long", test_long_lines_are_cut_between_characters);
+    ADD("kept", test_kept);
     ADD("long-broken", test_a_long_line_of_broken_characters);
     return g_test_run();
 }

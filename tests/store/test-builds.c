@@ -89,6 +89,7 @@ static void test_put(Place *p, gconstpointer data)
     g_assert_cmpstr(s->verdict, ==, "done");
     g_assert_cmpstr(s->key, ==, "sha256:1");
     g_assert_cmpint(s->layer, ==, 7);
+    g_assert_cmpint(s->size, ==, -1);
     g_assert_cmpint(s->started, ==, 20);
     g_assert_cmpint(s->duration, ==, 5);
     g_assert_cmpstr(s->cause, ==, "a file changed");
