@@ -279,7 +279,9 @@ static bool remove_victims(KilnStore *s, KilnUsage *u, GArray *victims, KilnPrun
                            GError **error)
 {
     Removal r = {.store = s, .usage = u, .blocked = g_hash_table_new(NULL, NULL)};
-    bool ok = true;
+    kiln_database_lock(s->db);
+    bool ok = kiln_database_make_durable(s->db, error);
+    kiln_database_unlock(s->db);
     for (guint done = 0; done < victims->len && ok; done += BATCH) {
         Victim *batch = &g_array_index(victims, Victim, done);
         guint n = MIN(BATCH, victims->len - done);

@@ -184,8 +184,8 @@ static const char *const statements[SQL_N] = {
     [SQL_USAGE_BLOBS] = "SELECT digest, size, used FROM blobs",
     [SQL_USAGE_LAYERS] = "SELECT id, created, used, chain_id FROM layers ORDER BY id",
     [SQL_USAGE_RECORDS] = "SELECT layer, name, inputs FROM records ORDER BY seq",
-    [SQL_USAGE_IMAGES] = "SELECT id, created, name FROM images LEFT JOIN names ON image = id",
-    [SQL_USAGE_CHAINS] = "SELECT image, layer FROM image_layers",
+    [SQL_USAGE_IMAGES] = "SELECT id, created, name FROM images LEFT JOIN names ON image = id ORDER BY seq",
+    [SQL_USAGE_CHAINS] = "SELECT image, layer FROM image_layers JOIN images ON id = image ORDER BY seq",
     [SQL_USAGE_LAYER_BLOBS] =
         "SELECT digest, layers.id, 1 FROM layer_blobs JOIN layers USING (diff_id)"
         " UNION SELECT digest, layer, 0 FROM layer_blobs JOIN tars USING (diff_id)",
@@ -435,6 +435,11 @@ bool kiln_database_begin(KilnDatabase *d, GError **error)
         return true;
     kiln_database_rollback(d);
     return false;
+}
+
+bool kiln_database_make_durable(KilnDatabase *d, GError **error)
+{
+    return exec(d, "PRAGMA synchronous=FULL", error);
 }
 
 bool kiln_database_commit(KilnDatabase *d, GError **error)

@@ -114,6 +114,8 @@ void kiln_database_unlock(KilnDatabase *d);
 /* A write transaction (BEGIN IMMEDIATE). Exactly one of commit and rollback must follow; a commit
  * that fails has rolled back. */
 bool kiln_database_begin(KilnDatabase *d, GError **error);
+/* From now on a commit is on the disk when it returns: for rows whose files are deleted next. */
+bool kiln_database_make_durable(KilnDatabase *d, GError **error);
 bool kiln_database_commit(KilnDatabase *d, GError **error);
 void kiln_database_rollback(KilnDatabase *d);
 

@@ -468,6 +468,14 @@ const char *kiln_blob_directory(const KilnStore *s)
     return s->blob_directory;
 }
 
+bool kiln_store_has_written(KilnStore *s)
+{
+    kiln_database_lock(s->db);
+    bool written = kiln_database_written(s->db);
+    kiln_database_unlock(s->db);
+    return written;
+}
+
 bool kiln_store_confirm(KilnStore *s, GError **error)
 {
     kiln_database_lock(s->db);

@@ -55,6 +55,9 @@ void kiln_store_set_limits(KilnStore *s, KilnTarLimits limits);
 /* Flushes the file system once and confirms this boot's records. Takes as long as the disk does. */
 bool kiln_store_confirm(KilnStore *s, GError **error);
 
+/* Whether anything has been written to it through this. */
+bool kiln_store_has_written(KilnStore *s);
+
 /* Removes this process's folder in tmp/ and ends its leases ahead of kiln_store_close(), where no work is in
  * progress any more. */
 void kiln_store_tidy(KilnStore *s);

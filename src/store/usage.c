@@ -211,6 +211,18 @@ static void take_image(KilnUsage *u, sqlite3_stmt *q)
     item->description = names;
 }
 
+/* After their names are known. */
+static void describe_configs(KilnUsage *u)
+{
+    for (guint i = 0; i < u->items->len; i++) {
+        const KilnItem *image = u->items->pdata[i];
+        guint config = image->kind == KILN_ITEM_IMAGE ? find_other(u, KILN_ITEM_BLOB, image->id) : 0;
+        if (config)
+            ((KilnItem *)u->items->pdata[config - 1])->description =
+                g_strconcat("configuration of ", image->description ? image->description : "<none>", NULL);
+    }
+}
+
 static void take_image_layer(KilnUsage *u, sqlite3_stmt *q)
 {
     guint image = find_other(u, KILN_ITEM_IMAGE, text_of(q, 0));
@@ -280,6 +292,7 @@ static bool read_rows(KilnUsage *u, GError **error)
     for (gsize i = 0; i < G_N_ELEMENTS(tables) && ok; i++)
         ok = each_row(u, tables[i].sql, tables[i].func, error);
     kiln_database_unlock(u->store->db);
+    describe_configs(u);
     return ok;
 }
 
