@@ -46,7 +46,7 @@ layers() {
 }
 
 teardown() {
-    [ -z "${BUILDER:-}" ] || kill "$BUILDER" 2>/dev/null || true
+    [ -z "${BUILDER:-}" ] || pkill -INT -P "$BUILDER" kiln || true
 }
 
 @test "prune removes what no named image needs, and nothing else" {
@@ -99,26 +99,24 @@ FROM busybox AS files
 RUN echo f >/f
 FROM busybox
 RUN echo one >/one
-RUN --mount=type=cache,target=/cache,id=things --mount=type=bind,target=/ctx echo started >/cache/started; \
-    read line </ctx/wait; test -e /one && echo "$line" >/two
+RUN --mount=type=cache,target=/cache,id=things mkfifo -m 666 /cache/wait; echo waiting; \
+    read line </cache/wait; test -e /one && echo "$line" >/two
 COPY --from=files /f /f
 END
         build "$1" --target files "$CONTEXT" >/dev/null
-        mkfifo -m 666 "$CONTEXT/wait"
-        as "$1" kiln build --progress plain -t app "$CONTEXT" >"$DIR/log" 2>&1 &
-        BUILDER=$!
-        # opening it to write waits for the reader
-        exec 9>"$CONTEXT/wait"
+        coproc builder { build "$1" -t app "$CONTEXT"; }
+        BUILDER=$builder_PID
+        local line=
+        until [[ $line == *waiting && $line != *RUN* ]]; do
+            read -r line <&"${builder[0]}"
+        done
         prune "$1" --all
         prune "$1" --all --max-used-space 1
         [ "$(layers)" -ge 3 ]
-        ls "$KILN_ROOT"/caches/*/started
-        as "$1" kiln du | grep things | grep false
-        echo go >&9
-        exec 9>&-
+        as "$1" kiln du | grep ' exec.cachemount  *false '
+        echo go >"$(echo "$KILN_ROOT"/caches/*/wait)"
         wait "$BUILDER"
         BUILDER=
-        cat "$DIR/log"
         settled
         as "$1" kiln rmi app
         prune "$1" --all

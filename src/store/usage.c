@@ -268,6 +268,7 @@ static void take_cache(KilnUsage *u, sqlite3_stmt *q)
     if (!cache)
         return;
     KilnItem *item = u->items->pdata[cache - 1];
+    g_free(item->description);
     item->description = g_strdup_printf("cache mount %s", text_of(q, 1));
     item->used = sqlite3_column_int64(q, 2);
 }
@@ -315,8 +316,7 @@ static void read_folder(KilnUsage *u, const char *folder, KilnItemKind kind, con
             continue;
         KilnItem *item = add(u, kind, e->d_name, type);
         item->created = item->used = (gint64)st.st_mtime;
-        if (kind == KILN_ITEM_INDEX)
-            item->description = g_strdup("stat index of a context");
+        item->description = g_strdup(kind == KILN_ITEM_INDEX ? "stat index of a context" : "cache mount");
     }
     closedir(d);
 }
