@@ -200,6 +200,8 @@ static int open_directory(KilnStepMounts *s, const KilnCache *c, GError **error)
             g_set_error(&failure, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP,
                         "the directory of the cache \"%s\" has gone", c->mount->id);
     }
+    if (fd >= 0)
+        kiln_cache_used(s->engine->options->store, c->name, c->mount->id);
     if (failure)
         g_propagate_error(error, failure);
     return fd;

@@ -84,6 +84,15 @@ static bool find_by_content(KilnEngine *e, KilnStep *step, const KilnState *stat
     return false;
 }
 
+/* Of a record that stands for this one the chain is taken, too, which no other step may have looked up. */
+static bool lease_chain(KilnEngine *e, const KilnStep *step, const KilnState *state, const KilnRecord *record)
+{
+    if (step->link || strcmp(record->key, state->key) == 0)
+        return true;
+    g_autoptr(GArray) chain = kiln_record_chain(record, 0);
+    return !chain || kiln_layer_lease(e->options->store, (const gint64 *)(void *)chain->data, chain->len);
+}
+
 /* --- Lookup ----------------------------------------------------------------------------------------------------- */
 
 bool kiln_step_ignores_cache(const KilnEngine *e, const KilnStep *step)
@@ -97,7 +106,12 @@ bool kiln_step_find(KilnEngine *e, KilnStep *step, const KilnState *state, gpoin
     *out = (KilnRecord){0};
     if (kiln_step_ignores_cache(e, step))
         return false;
-    return kiln_record_lookup(store, state->key, out) || (!e->dry && find_by_content(e, step, state, prepared, out));
+    bool found = kiln_record_lookup(store, state->key, out) ||
+                 (!e->dry && find_by_content(e, step, state, prepared, out));
+    if (found && lease_chain(e, step, state, out))
+        return true;
+    kiln_record_clear(out);
+    return false;
 }
 
 bool kiln_step_lock(KilnEngine *e, const KilnStep *step, const KilnState *state, KilnTask *task, GError **error)

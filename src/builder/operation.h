@@ -48,6 +48,8 @@ json_object *kiln_operation_tag(KilnOperation *op, GError **error);
 json_object *kiln_operation_targets(KilnOperation *op, GError **error);
 json_object *kiln_operation_why(KilnOperation *op, GError **error);
 json_object *kiln_operation_run(KilnOperation *op, GError **error);
+json_object *kiln_operation_du(KilnOperation *op, GError **error);
+json_object *kiln_operation_prune(KilnOperation *op, GError **error);
 json_object *kiln_operation_rmi(KilnOperation *op, GError **error);
 json_object *kiln_operation_reset(KilnOperation *op, GError **error);
 json_object *kiln_operation_probe(KilnOperation *op, GError **error);

@@ -3,6 +3,7 @@
 #include "builder/listener.h"
 #include "builder/operation.h"
 #include "plan/plan.h"
+#include "store/collect.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +11,13 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CONSOLE_FD 4 /* as src/front/spawn.c has it */
 #define EXIT_INTERRUPTED 130
+#define KILN_KEEP_EVERYTHING "unlimited" /* as src/cli/settings.c has it */
 
 G_DEFINE_QUARK(kiln-operation-error-quark, kiln_operation_error)
 
@@ -22,12 +26,13 @@ typedef struct {
     KilnOperationFunc run;
     bool sandbox; /* needs the launcher */
     bool no_store;
+    bool collects; /* removes what is too much afterwards */
     bool reads; /* runs without namespaces; the store is read-only, or missing */
 } Entry;
 
 static const Entry operations[] = {
     {"advise", kiln_operation_advise, .reads = true},
-    {"build", kiln_operation_build, .sandbox = true},
+    {"build", kiln_operation_build, .sandbox = true, .collects = true},
     {"check", kiln_operation_check, .reads = true},
     {"history", kiln_operation_history, .reads = true},
     {"history-rm", kiln_operation_history_rm},
@@ -43,6 +48,8 @@ static const Entry operations[] = {
     {"targets", kiln_operation_targets, .reads = true},
     {"run", kiln_operation_run, .sandbox = true},
     {"rmi", kiln_operation_rmi},
+    {"du", kiln_operation_du},
+    {"prune", kiln_operation_prune},
     {"reset", kiln_operation_reset, .no_store = true},
     {"why", kiln_operation_why, .reads = true},
     {"probe", kiln_operation_probe, .sandbox = true},
@@ -157,6 +164,19 @@ static bool perform(const Entry *entry, KilnOperation *op, const char *root, Kil
     return asked;
 }
 
+/* In what is left of this process: nobody waits for it, and it may be killed at any time. Nothing else is to be
+ * slowed down by it. */
+static void collect(json_object *request, const char *root)
+{
+    const char *keep = kiln_request_text(request, "keep_storage");
+    guint64 bytes = !keep                                 ? 0
+                    : strcmp(keep, KILN_KEEP_EVERYTHING) == 0 ? G_MAXUINT64
+                                                          : MAX(g_ascii_strtoull(keep, NULL, 10), 1);
+    setpriority(PRIO_PROCESS, 0, 19);
+    (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 3 << 13 /* IOPRIO_CLASS_IDLE */);
+    kiln_store_collect(root, bytes, NULL);
+}
+
 int kiln_run_operation(int wire_fd, mode_t user_umask)
 {
     KilnWire *wire = kiln_wire_new(wire_fd);
@@ -199,11 +219,16 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
 
     /* What follows needs no front: records are confirmed once the disk has what they speak of. Whoever asked
      * for the end does not want to wait for the disk: the next build confirms these too. */
-    if (op.store && entry->sandbox && !asked_to_end)
+    if (op.store && entry->sandbox && !asked_to_end) {
+        kiln_store_touch(op.store, NULL);
         kiln_store_confirm(op.store, NULL);
+    }
     if (op.run)
         kilnrun_stop(op.run);
+    bool collects = op.store && entry->collects && !asked_to_end && kiln_store_has_written(op.store);
     g_clear_pointer(&op.store, kiln_store_close);
+    if (collects)
+        collect(request, root);
     kiln_listener_free(listener);
     kiln_remote_free(op.remote);
     kiln_secrets_free(op.secrets);

@@ -42,7 +42,7 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
                        f->iidfile, f->metadata_file, f->progress, f->platform,
                        f->call,    f->network,       f->format,   f->hostname,
                        f->on_error, f->emulate,      f->snapshotter,
-                       f->isolation, f->keep_builds};
+                       f->isolation, f->keep_builds, f->keep_storage};
     for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(strings[i]);
     }
@@ -119,6 +119,8 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",
          "When to fetch bases from their registries"},
         {0, "platform", KILN_FLAG_STRING, &f->platform, "OS/ARCH", "Platform of the image"},
+        {0, "keep-storage", KILN_FLAG_STRING, &f->keep_storage, "SIZE|unlimited",
+         "How much of the cache stays when the build has ended"},
         {0, "jobs", KILN_FLAG_STRING, &f->jobs, "N", "Steps that run at once"},
         {0, "progress", KILN_FLAG_STRING, &f->progress, "MODE",
          "auto, tty, plain, quiet or rawjson"},

@@ -254,6 +254,18 @@ static bool add_choices(KilnRequest *r, const KilnCall *call, const KilnBuildFla
     return true;
 }
 
+static bool add_keep(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, GError **error)
+{
+    const char *where = f->keep_storage && *f->keep_storage ? "--keep-storage" : "KILN_KEEP_STORAGE";
+    const char *keep = kiln_setting_choose(f->keep_storage, "KILN_KEEP_STORAGE", call->settings.keep_storage);
+    g_autofree char *text = NULL;
+    if (keep && !kiln_setting_keep(keep, where, &text, error)) {
+        return false;
+    }
+    kiln_request_set(r, "keep_storage", text);
+    return true;
+}
+
 static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, GError **error)
 {
     const char *context = g_ptr_array_index(call->arguments, 0);
@@ -271,7 +283,7 @@ static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, 
     if ((f->output && !add_output(r, f->output, error)) || !add_platform(r, call, f, error) ||
         !add_choices(r, call, f, error) || !add_epoch(r, f->build_args, error) ||
         !kiln_build_add_sandbox(r, f, error) ||
-        !kiln_unpack_limits_add(r, call, &f->unpack, error)) {
+        !add_keep(r, call, f, error) || !kiln_unpack_limits_add(r, call, &f->unpack, error)) {
         return false;
     }
     add_proxies(r, f->build_args);

@@ -8,7 +8,8 @@
 typedef struct {
     const char *operation; /* of the builder: "build", or one that explains it */
     char *file, *target, *pull, *output, *iidfile, *metadata_file, *progress, *platform, *jobs,
-        *call, *network, *hostname, *on_error, *emulate, *snapshotter, *isolation, *keep_builds;
+        *call, *network, *hostname, *on_error, *emulate, *snapshotter, *isolation, *keep_builds,
+        *keep_storage;
     char *format; /* of `kiln check` */
     GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *no_cache_filter, *security_opts;
     KilnLimitFlags limits;

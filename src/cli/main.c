@@ -31,6 +31,8 @@ static const KilnCommand commands[] = {
      "Show the builds that were made, and what became of their steps", 0, G_MAXUINT, kiln_command_history},
     {"rmi", "[OPTIONS] IMAGE...", "Remove images, or names of them", 1, G_MAXUINT,
      kiln_command_rmi},
+    {"du", "[OPTIONS]", "Show what uses the store's space", 0, 0, kiln_command_du},
+    {"prune", "[OPTIONS]", "Remove the build cache that no image needs", 0, 0, kiln_command_prune},
     {"reset", "[OPTIONS]", "Delete the store with everything in it", 0, 0, kiln_command_reset},
     {"unshare", "[OPTIONS] [COMMAND] [ARG...]", "Run a command in the namespaces that kiln builds in", 0,
      G_MAXUINT, kiln_command_unshare, 125},

@@ -16,6 +16,7 @@ static bool check_pull(const char *value, const char *where, GError **error);
 static bool check_any(const char *value, const char *where, GError **error);
 static bool check_size(const char *value, const char *where, GError **error);
 static bool check_count(const char *value, const char *where, GError **error);
+static bool check_keep(const char *value, const char *where, GError **error);
 
 static const struct {
     const char *key;
@@ -29,6 +30,7 @@ static const struct {
     {"platform", offsetof(KilnSettings, platform), check_any},
     {"pull", offsetof(KilnSettings, pull), check_pull},
     {"keep-builds", offsetof(KilnSettings, keep_builds), check_count},
+    {"keep-storage", offsetof(KilnSettings, keep_storage), check_keep},
     {"max-layer-size", offsetof(KilnSettings, max_layer_size), check_size},
     {"max-layer-entries", offsetof(KilnSettings, max_layer_entries), check_count},
 };
@@ -76,6 +78,23 @@ static bool check_count(const char *value, const char *where, GError **error)
 {
     guint64 count;
     return kiln_setting_count(value, where, &count, error);
+}
+
+static bool check_keep(const char *value, const char *where, GError **error)
+{
+    g_autofree char *text = NULL;
+    return kiln_setting_keep(value, where, &text, error);
+}
+
+bool kiln_setting_keep(const char *value, const char *where, char **text, GError **error)
+{
+    guint64 bytes = 0;
+    bool everything = strcmp(value, "unlimited") == 0;
+    if (!everything && !kiln_size_parse(value, &bytes)) {
+        return refuse(error, where, value, "a size, such as 500m or 64g, nor \"unlimited\"");
+    }
+    *text = everything ? g_strdup(value) : g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
+    return true;
 }
 
 bool kiln_setting_size(const char *value, const char *where, guint64 *bytes, GError **error)
@@ -158,7 +177,8 @@ static bool set_key(KilnSettings *s, const char *path, const char *key, json_obj
         if (strcmp(keys[i].key, key) != 0) {
             continue;
         }
-        bool number = (strcmp(key, "jobs") == 0 || g_str_has_prefix(key, "max-layer-")) &&
+        bool number = (strcmp(key, "jobs") == 0 || strcmp(key, "keep-storage") == 0 ||
+                       g_str_has_prefix(key, "max-layer-")) &&
                       json_object_is_type(value, json_type_int);
         if (!json_object_is_type(value, json_type_string) && !number) {
             return refuse(error, where, json_object_to_json_string(value), "a string");
@@ -169,7 +189,7 @@ static bool set_key(KilnSettings *s, const char *path, const char *key, json_obj
     }
     g_set_error(error, KILN_ERROR, KILN_ERROR_USAGE,
                 "%s: unknown key \"%s\"; there are root, libexec, progress, jobs, platform, pull, "
-                "keep-builds, max-layer-size, max-layer-entries",
+                "keep-builds, keep-storage, max-layer-size, max-layer-entries",
                 path, key);
     return false;
 }

@@ -14,6 +14,7 @@ typedef struct {
     char *platform;
     char *pull; /* "missing", "always" or "never" */
     char *keep_builds; /* a number */
+    char *keep_storage; /* as kiln_setting_keep() takes it */
     char *max_layer_size, *max_layer_entries; /* as kiln_setting_size() and _count() take them */
 } KilnSettings;
 
@@ -35,6 +36,8 @@ bool kiln_setting_check_jobs(const char *value, const char *where, GError **erro
 /* "64m", "1.5GiB": bytes, in units of 1024 as docker/go-units' RAMInBytes. */
 bool kiln_setting_size(const char *value, const char *where, guint64 *bytes, GError **error);
 bool kiln_setting_count(const char *value, const char *where, guint64 *count, GError **error);
+/* What a build keeps of the cache: a size, or "unlimited". *text: bytes, or that; g_free(). */
+bool kiln_setting_keep(const char *value, const char *where, char **text, GError **error);
 /* "true" (--pull alone) is "always", "false" is "missing". NULL with an error. Static. */
 const char *kiln_setting_pull(const char *value, const char *where, GError **error);
 

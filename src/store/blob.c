@@ -1,4 +1,5 @@
 /* Blobs: files named by their SHA-256, each with a row that says its size. */
+#include "store/lease.h"
 #include "store/state.h"
 
 #include "tree/digest.h"
@@ -63,6 +64,10 @@ int kiln_blob_open(KilnStore *s, const char *digest, guint64 *size, GError **err
     const char *name = file_name(digest, error);
     if (name == NULL)
         return -1;
+    if (!kiln_lease_blob(s, digest)) {
+        kiln_store_fail(error, errno, "cannot lease a blob of %s", s->root);
+        return -1;
+    }
     int fd = openat(s->blobs_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 && errno != ENOENT) {
         kiln_store_fail(error, errno, "cannot open %s/%s", s->blob_directory, name);
@@ -101,6 +106,8 @@ bool kiln_blob_commit(KilnStore *s, KilnWork *w, const char *name, const char *d
         return false;
     if (fstatat(w->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
         return kiln_store_fail(error, ENOENT, "cannot open %s/%s", w->path, name);
+    if (!kiln_lease_blob(s, digest))
+        return kiln_store_fail(error, errno, "cannot lease a blob of %s", s->root);
     kiln_database_lock(s->db);
     bool ok = kiln_database_begin(s->db, error);
     if (ok) {

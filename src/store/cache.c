@@ -14,16 +14,32 @@ int kiln_cache_lock(KilnStore *s, const char *name, bool exclusive, GError **err
         kiln_store_fail(error, errno, "cannot create %s/caches", s->root);
         return -1;
     }
-    int fd = openat(s->root_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int result =
-        fd < 0 ? -errno : kiln_lock_set(fd, KILN_LOCK_USE, exclusive ? F_WRLCK : F_RDLCK, false);
-    if (result == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
+    int result = 0;
+    for (int attempt = 0; attempt < 16 && result == 0; attempt++) {
+        int fd = openat(s->root_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        struct stat st;
+        result =
+            fd < 0 ? -errno : kiln_lock_set(fd, KILN_LOCK_USE, exclusive ? F_WRLCK : F_RDLCK, false);
+        if (result == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+            return fd;
+        if (fd >= 0)
+            close(fd); /* without a name: a collector has just removed it */
+    }
+    result = result ? result : -EAGAIN;
     if (result != -EAGAIN)
         kiln_store_fail(error, -result, "cannot lock %s/%s", s->root, path);
     return -1;
+}
+
+bool kiln_cache_held(KilnStore *s, const char *name)
+{
+    g_autofree char *path = g_strconcat("caches/", name, ".lock", NULL);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = KILN_LOCK_USE, .l_len = 1};
+    int fd = openat(s->root_fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return held;
 }
 
 int kiln_cache_open(KilnStore *s, const char *name, GError **error)

@@ -22,6 +22,11 @@ typedef enum {
     SQL_LAYER_SET_DIFF_ID,
     SQL_LAYER_BY_CHAIN,
     SQL_LAYER_SET_CHAIN,
+    SQL_LAYER_USED,
+    SQL_LAYER_TOUCH,
+    SQL_BLOB_USED,
+    SQL_BLOB_TOUCH,
+    SQL_CACHE_TOUCH,
     SQL_TAR_SET,
     SQL_TAR_DIFF_ID,
     SQL_TAR_CLAMP,
@@ -68,6 +73,31 @@ typedef enum {
     SQL_BUILD_LOG_DELETE,
     SQL_URL_PUT,
     SQL_URL_GET,
+    SQL_USAGE_BLOBS,
+    SQL_USAGE_LAYERS,
+    SQL_USAGE_RECORDS,
+    SQL_USAGE_IMAGES,
+    SQL_USAGE_CHAINS,
+    SQL_USAGE_LAYER_BLOBS,
+    SQL_USAGE_URLS,
+    SQL_USAGE_CACHES,
+    SQL_USAGE_BOUND,
+    SQL_CACHE_UNMEASURED,
+    SQL_CACHE_SET_SIZE,
+    SQL_COLLECT_LAYER,
+    SQL_COLLECT_IMAGE,
+    SQL_COLLECT_BLOB,
+    SQL_LAYER_DELETE,
+    SQL_TARS_DELETE_OF,
+    SQL_RECORDS_DELETE_OF,
+    SQL_LAYER_BLOBS_DELETE_OF,
+    SQL_URLS_DELETE_OF,
+    SQL_CACHE_DELETE,
+    SQL_SETTLE_RECORDS,
+    SQL_SETTLE_KEYS,
+    SQL_SETTLE_LAYER_BLOBS,
+    SQL_ROW_LAYER,
+    SQL_ROW_BLOB,
     SQL_N
 } KilnSql;
 
@@ -86,6 +116,8 @@ void kiln_database_unlock(KilnDatabase *d);
 /* A write transaction (BEGIN IMMEDIATE). Exactly one of commit and rollback must follow; a commit
  * that fails has rolled back. */
 bool kiln_database_begin(KilnDatabase *d, GError **error);
+/* From now on a commit is on the disk when it returns: for rows whose files are deleted next. */
+bool kiln_database_make_durable(KilnDatabase *d, GError **error);
 bool kiln_database_commit(KilnDatabase *d, GError **error);
 void kiln_database_rollback(KilnDatabase *d);
 

@@ -1,4 +1,5 @@
 /* Images: a config blob, a chain of layers, and names. */
+#include "store/lease.h"
 #include "store/state.h"
 
 #include "tree/digest.h"
@@ -204,6 +205,17 @@ static char *id_by_prefix(KilnStore *s, const char *text, GError **error)
     return g_steal_pointer(&id);
 }
 
+/* Leases an image that was looked up. False if it has been removed meanwhile. */
+static bool lease(KilnStore *s, const KilnImage *image)
+{
+    if (!kiln_layer_lease(s, image->chain, image->n_chain) || !kiln_lease_blob(s, image->id))
+        return false;
+    kiln_database_lock(s->db);
+    bool there = exists(s, image->id, NULL);
+    kiln_database_unlock(s->db);
+    return there;
+}
+
 KilnImage *kiln_image_lookup(KilnStore *s, const char *name_or_id, GError **error)
 {
     g_autoptr(GError) failed = NULL;
@@ -218,6 +230,8 @@ KilnImage *kiln_image_lookup(KilnStore *s, const char *name_or_id, GError **erro
         image = id != NULL ? get(s, id, &failed) : NULL;
     }
     kiln_database_unlock(s->db);
+    if (image != NULL && !lease(s, image))
+        g_clear_pointer(&image, kiln_image_free);
     if (image == NULL && failed == NULL)
         not_found(error, name_or_id);
     else if (image == NULL)
@@ -233,6 +247,8 @@ KilnImage *kiln_image_by_source(KilnStore *s, const char *digest)
     kiln_query_end(q);
     KilnImage *image = id != NULL ? get(s, id, NULL) : NULL;
     kiln_database_unlock(s->db);
+    if (image != NULL && !lease(s, image))
+        g_clear_pointer(&image, kiln_image_free);
     return image;
 }
 

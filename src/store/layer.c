@@ -1,5 +1,6 @@
 /* Layers: a directory and a manifest each, numbered by SQLite. docs/store.md, "How a thing comes
  * into the store". */
+#include "store/lease.h"
 #include "store/state.h"
 
 #include <errno.h>
@@ -55,6 +56,8 @@ gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GErr
             s->db, error, SQL_LAYER_INSERT, "giii", g_get_real_time() / G_USEC_PER_SEC,
             (gint64)kiln_manifest_size(manifest), (gint64)kiln_manifest_length(manifest));
         layer = kiln_database_last_id(s->db);
+        if (ok && !kiln_lease_new_layer(s, layer))
+            ok = kiln_store_fail(error, EBUSY, "cannot lease layer %" G_GINT64_FORMAT " of %s", layer, s->root);
         ok = ok && move_into_place(s, w, layer, error);
         if (ok)
             ok = kiln_database_commit(s->db, error);
@@ -204,7 +207,7 @@ gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id)
     gint64 layer = kiln_query_row(s->db, q, NULL) ? sqlite3_column_int64(q, 0) : 0;
     kiln_query_end(q);
     kiln_database_unlock(s->db);
-    return layer;
+    return layer && kiln_layer_lease(s, &layer, 1) ? layer : 0;
 }
 
 bool kiln_layer_set_chain(KilnStore *s, gint64 layer, const char *chain_id, GError **error)

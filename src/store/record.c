@@ -44,7 +44,7 @@ bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out)
         other = g_strdup(out->same_as);
     }
     kiln_database_unlock(s->db);
-    bool found = out->key && !out->same_as;
+    bool found = out->key && !out->same_as && (!out->layer || kiln_layer_lease(s, &out->layer, 1));
     if (!found)
         kiln_record_clear(out);
     return found;
@@ -68,6 +68,11 @@ GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most)
     }
     kiln_query_end(q);
     kiln_database_unlock(s->db);
+    for (guint i = records->len; i > 0; i--) {
+        const KilnRecord *r = records->pdata[i - 1];
+        if (r->layer && !kiln_layer_lease(s, &r->layer, 1))
+            g_ptr_array_remove_index(records, i - 1);
+    }
     return records;
 }
 

@@ -14,7 +14,8 @@ static const char *const contents[] = {"store.db-wal", "store.db-shm", "store.db
                                        "manifests",    "blobs",        "index",
                                        "caches",       "stub",         "snapshotter",
                                        "snapshotter.new", "version.new",
-                                       "version",      "lock"};
+                                       "version",      "leases",
+                                       "lock"};
 
 static bool is_store(int fd)
 {

@@ -22,6 +22,11 @@ struct KilnStore {
     char *session;        /* its name */
     int session_fd, session_lock_fd;
     guint next_work;
+
+    int lease_fd; /* lease.c; -1: nothing is leased (any more) */
+    GMutex lease_mutex;
+    GHashTable *leased_layers, *leased_blobs; /* gint64 *, char *: sets */
+    GHashTable *used_caches;                  /* name → id */
 };
 
 struct KilnWork {
@@ -40,14 +45,24 @@ void kiln_session_close(KilnStore *s);
 /* Removes the folders in tmp/ whose processes are gone. */
 bool kiln_session_clean(KilnStore *s, GError **error);
 
+/* src/store/cache.c: whether another process uses it now. */
+bool kiln_cache_held(KilnStore *s, const char *name);
+
 /* src/store/sweep.c: removes the rows of other boots, and files without a row. Needs the store
  * exclusively. */
 bool kiln_store_sweep(KilnStore *s, GError **error);
+
+/* src/store/orphan.c: removes files without a row, beside others that use the store. */
+bool kiln_store_sweep_orphans(KilnStore *s, GError **error);
+
+/* Blobs are files without this of their digest. */
+#define KILN_BLOB_PREFIX "sha256:"
 
 /* Byte ranges of `lock`. kind: F_RDLCK, F_WRLCK, F_UNLCK. Returns 0 or a negative errno; -EAGAIN if
  * another holds it and wait is false. */
 typedef enum {
     KILN_LOCK_USE = 0,
     KILN_LOCK_CREATE = 1,
+    KILN_LOCK_COLLECT = 2,
 } KilnLockByte;
 int kiln_lock_set(int fd, KilnLockByte byte, short kind, bool wait);

@@ -1,6 +1,7 @@
 /* Opening a store: its directory, lock, version and database. */
 #include "store/state.h"
 
+#include "store/lease.h"
 #include "store/owner.h"
 
 #include <dirent.h>
@@ -117,6 +118,7 @@ static bool check_empty(KilnStore *s, GError **error)
     static const char *const ours[] = {".",
                                        "..",
                                        "lock",
+                                       "leases",
                                        "version.new",
                                        "layers",
                                        "manifests",
@@ -388,6 +390,7 @@ KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **er
     s->limits = KILN_TAR_LIMITS_DEFAULT;
     g_mutex_init(&s->layers_mutex);
     g_mutex_init(&s->session_mutex);
+    kiln_leases_init(s);
     s->layer_fds = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, close_cached_fd);
     s->manifests = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
                                          (GDestroyNotify)kiln_manifest_unref);
@@ -399,7 +402,7 @@ KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **er
     s->db = kiln_database_open(s->root, on_network(s->root_fd), reads, error);
     if (reads)
         return s->db ? g_steal_pointer(&s) : NULL;
-    if (s->db == NULL || !sweep_if_alone(s, access, error) || !kiln_session_clean(s, error))
+    if (s->db == NULL || !kiln_leases_open(s, error) || !sweep_if_alone(s, access, error) || !kiln_session_clean(s, error))
         return NULL;
     return g_steal_pointer(&s);
 }
@@ -409,6 +412,7 @@ void kiln_store_close(KilnStore *s)
     if (s == NULL)
         return;
     kiln_session_close(s);
+    kiln_leases_clear(s);
     g_hash_table_unref(s->layer_fds);
     g_hash_table_unref(s->manifests);
     kiln_database_close(s->db);
@@ -462,6 +466,14 @@ int kiln_store_stub_fd(const KilnStore *s)
 const char *kiln_blob_directory(const KilnStore *s)
 {
     return s->blob_directory;
+}
+
+bool kiln_store_has_written(KilnStore *s)
+{
+    kiln_database_lock(s->db);
+    bool written = kiln_database_written(s->db);
+    kiln_database_unlock(s->db);
+    return written;
 }
 
 bool kiln_store_confirm(KilnStore *s, GError **error)

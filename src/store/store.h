@@ -55,8 +55,20 @@ void kiln_store_set_limits(KilnStore *s, KilnTarLimits limits);
 /* Flushes the file system once and confirms this boot's records. Takes as long as the disk does. */
 bool kiln_store_confirm(KilnStore *s, GError **error);
 
-/* Removes this process's folder in tmp/ ahead of kiln_store_close(), where no work is in progress any more. */
+/* Whether anything has been written to it through this. */
+bool kiln_store_has_written(KilnStore *s);
+
+/* Removes this process's folder in tmp/ and ends its leases ahead of kiln_store_close(), where no work is in
+ * progress any more. */
 void kiln_store_tidy(KilnStore *s);
+
+/* --- Leases: what a store's lookups gave is not removed by a collector before the store is tidied or closed
+ * (docs/store.md, "Collection"). Lookups of records, images, chains and blobs lease what they give. -------- */
+/* Leases layers that are known from elsewhere, such as a record's inputs. False if one is not there (any more).
+ * May wait for a collector that is deleting it, so not to be called in a transaction. */
+bool kiln_layer_lease(KilnStore *s, const gint64 *layers, guint n);
+/* Writes down that all that was leased has been used now: one transaction, or none if that is known to the hour. */
+bool kiln_store_touch(KilnStore *s, GError **error);
 
 /* --- Work in progress: a folder in tmp/, removed by kiln_work_free() unless committed
  * ---------------- */
@@ -253,6 +265,8 @@ bool kiln_url_put(KilnStore *s, const char *url, const KilnUrlRecord *r, GError 
 int kiln_cache_lock(KilnStore *s, const char *name, bool exclusive, GError **error);
 /* An O_PATH fd of the directory; -1 without an error if there is none yet. */
 int kiln_cache_open(KilnStore *s, const char *name, GError **error);
+/* Notes that it has been used, by a mount of this id, for kiln_store_touch(). */
+void kiln_cache_used(KilnStore *s, const char *name, const char *id);
 /* Makes a directory of the work folder the cache's first content, unless there is one by now. */
 bool kiln_cache_commit(KilnStore *s, KilnWork *w, const char *directory, const char *name,
                        GError **error);

@@ -1,4 +1,5 @@
 /* Work in progress: tmp/ID/M, where tmp/ID.lock says whether the process of ID lives. */
+#include "store/lease.h"
 #include "store/state.h"
 
 #include <dirent.h>
@@ -72,6 +73,7 @@ void kiln_store_tidy(KilnStore *s)
     g_mutex_lock(&s->session_mutex);
     kiln_session_close(s);
     g_mutex_unlock(&s->session_mutex);
+    kiln_leases_release(s);
 }
 
 /* Takes the lock of a dead process's folder and removes both; leaves it if the lock is held. What cannot

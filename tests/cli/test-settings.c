@@ -30,7 +30,7 @@ static void test_wrong(void)
         const char *json, *says;
     } cases[] = {
         {"{\"rooot\":\"/x\"}", "c.json: unknown key \"rooot\"; there are root, libexec, progress, "
-                               "jobs, platform, pull, keep-builds, max-layer-size, max-layer-entries"},
+                               "jobs, platform, pull, keep-builds, keep-storage, max-layer-size, max-layer-entries"},
         {"{\"root\":\"store\"}", "c.json: key \"root\": \"store\" is not an absolute path"},
         {"{\"root\":7}", "c.json: key \"root\": \"7\" is not a string"},
         {"{\"jobs\":0}", "c.json: key \"jobs\": \"0\" is not a number from 1 to 1024"},
