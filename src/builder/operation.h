@@ -33,6 +33,7 @@ typedef struct {
 typedef json_object *(*KilnOperationFunc)(KilnOperation *op, GError **error);
 json_object *kiln_operation_build(KilnOperation *op, GError **error);
 json_object *kiln_operation_check(KilnOperation *op, GError **error);
+json_object *kiln_operation_fsck(KilnOperation *op, GError **error);
 json_object *kiln_operation_import(KilnOperation *op, GError **error);
 json_object *kiln_operation_load(KilnOperation *op, GError **error);
 json_object *kiln_operation_outline(KilnOperation *op, GError **error);

@@ -28,6 +28,7 @@ typedef struct {
 static const Entry operations[] = {
     {"build", kiln_operation_build, .sandbox = true},
     {"check", kiln_operation_check, .reads = true},
+    {"fsck", kiln_operation_fsck, .no_store = true}, /* opens it itself */
     {"import", kiln_operation_import},
     {"load", kiln_operation_load},
     {"outline", kiln_operation_outline, .reads = true},
@@ -196,7 +197,7 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
 
     /* What follows needs no front: records are confirmed once the disk has what they speak of. Whoever asked
      * for the end does not want to wait for the disk: the next build confirms these too. */
-    if (op.store && entry->sandbox && !asked_to_end)
+    if (op.store && !entry->reads && !asked_to_end)
         kiln_store_confirm(op.store, NULL);
     if (op.run)
         kilnrun_stop(op.run);

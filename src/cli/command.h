@@ -60,6 +60,7 @@ int kiln_command_ast(KilnCall *call, GError **error);
 int kiln_command_build(KilnCall *call, GError **error);
 int kiln_command_check(KilnCall *call, GError **error);
 int kiln_command_doctor(KilnCall *call, GError **error);
+int kiln_command_fsck(KilnCall *call, GError **error);
 int kiln_command_images(KilnCall *call, GError **error);
 int kiln_command_import(KilnCall *call, GError **error);
 int kiln_command_inspect(KilnCall *call, GError **error);

@@ -27,6 +27,7 @@ static const KilnCommand commands[] = {
     {"tag", "SOURCE NAME[:TAG]", "Give an image another name", 2, 2, kiln_command_tag},
     {"rmi", "[OPTIONS] IMAGE...", "Remove images, or names of them", 1, G_MAXUINT,
      kiln_command_rmi},
+    {"fsck", "[OPTIONS]", "Check that the store is as it was made, and repair it", 0, 0, kiln_command_fsck},
     {"reset", "[OPTIONS]", "Delete the store with everything in it", 0, 0, kiln_command_reset},
     {"unshare", "[OPTIONS] [COMMAND] [ARG...]", "Run a command in the namespaces that kiln builds in", 0,
      G_MAXUINT, kiln_command_unshare, 125},
