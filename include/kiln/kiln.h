@@ -46,6 +46,8 @@
  *   check    context, file, target, build_args[], build_contexts[], platform, as for build; builds and stores nothing,
  *            and runs on every host → the document of `docker buildx build --call=check,format=json`: {"warnings":[…],
  *            "suggestions":[…],"sources":[…],"buildError":{…}} (docs/kiln-check.1)
+ *   fsck     repair flag → {"problems":["…"],"found":N,"repaired":bool,"layers":N,"blobs":N,"images":N,"records":N,
+ *            "bytes":N}: what is not as it was made, of all that is in the store
  *   import   path ("-": standard input), name, changes[], message, platform → {"image_id","names"}
  *   load     path (OCI archive, OCI layout directory, docker-archive; "-": standard input), platform
  *            → {"images":[{"image_id":…,"names":[…]}]}

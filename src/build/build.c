@@ -45,6 +45,14 @@ bool kiln_step_from(KilnEngine *e, KilnStep *step, KilnState *state, GError **er
     g_autoptr(KilnImage) image = kiln_image_lookup(e->options->store, step->image_id, error);
     if (!image)
         return false;
+    for (guint i = 0; i < image->n_chain; i++)
+        if (!kiln_layer_is_usable(e->options->store, image->chain[i])) {
+            g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_CORRUPT,
+                        "layer %" G_GINT64_FORMAT " of the base image %s is damaged in the store (\"kiln fsck\" tells more); "
+                        "pull, load or import the image again",
+                        image->chain[i], image->names[0] ? image->names[0] : image->id);
+            return false;
+        }
     kiln_state_set_base(state, image->chain, image->n_chain);
     g_autoptr(KilnHash) key = kiln_hash_new();
     kiln_hash_string(key, KILN_KEY_FORMAT);

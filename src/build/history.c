@@ -34,15 +34,20 @@ KilnBuildHistory *kiln_build_history_new(void)
     return h;
 }
 
-void kiln_build_history_free(KilnBuildHistory *h)
+static void clear_notes(KilnBuildHistory *h)
 {
-    if (!h)
-        return;
     for (guint i = 0; h->plan && i < h->plan->steps->len; i++) {
         g_free(h->notes[i].key);
         g_free(h->notes[i].cause);
     }
-    g_free(h->notes);
+    g_clear_pointer(&h->notes, g_free);
+}
+
+void kiln_build_history_free(KilnBuildHistory *h)
+{
+    if (!h)
+        return;
+    clear_notes(h);
     g_mutex_clear(&h->lock);
     g_free(h);
 }
@@ -51,6 +56,7 @@ void kiln_build_history_begin(KilnBuildHistory *h, const KilnPlan *plan)
 {
     if (!h)
         return;
+    clear_notes(h); /* the build begins anew when a layer was damaged */
     h->plan = plan;
     h->notes = g_new0(Note, plan->steps->len + 1);
 }

@@ -128,6 +128,14 @@ static KilnImage *find_stored(KilnOperation *op, const KilnReference *reference,
     return sibling(op, image, platform);
 }
 
+static bool is_damaged(KilnOperation *op, const KilnImage *image)
+{
+    for (guint i = 0; i < image->n_chain; i++)
+        if (!kiln_layer_is_usable(op->store, image->chain[i]))
+            return true;
+    return false;
+}
+
 static KilnImage *find_or_pull(const KilnBases *b, const char *name, const KilnPlatform *platform,
                                GError **error)
 {
@@ -139,10 +147,13 @@ static KilnImage *find_or_pull(const KilnBases *b, const char *name, const KilnP
     g_autoptr(KilnImage) other = NULL;
     g_autoptr(KilnImage) image = find_stored(op, reference, canonical, platform, &other);
     bool always = g_strcmp0(b->pull, "always") == 0 && !reference->digest;
-    if (image && (!always || is_current(op, image, canonical, platform)))
+    bool never = g_strcmp0(b->pull, "never") == 0; /* then the step says what is wrong with it */
+    bool damaged = image && !never && is_damaged(op, image);
+    if (image && !damaged && (!always || is_current(op, image, canonical, platform)))
         return g_steal_pointer(&image);
-    g_autofree char *hint = other_platform(op, other);
-    if (g_strcmp0(b->pull, "never") == 0) {
+    g_autofree char *hint = damaged ? g_strdup(" (what the store has of it is damaged: \"kiln fsck\" tells more)")
+                                    : other_platform(op, other);
+    if (never) {
         g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_NOT_FOUND,
                     "the base image %s is not in the store, and --pull=never forbids to fetch it: kiln "
                     "load or kiln import it%s",

@@ -31,6 +31,25 @@ static bool parse_epoch(json_object *request, gint64 *epoch, GError **error)
     return true;
 }
 
+/* A layer that turns out to be damaged when it is used has been taken for not there since: its step is built again.
+ * Each turn takes one at least, or is the last. */
+static KilnBuilt *run_past_damage(KilnOperation *op, const KilnBuildOptions *options, GError **error)
+{
+    GError *failure = NULL;
+    KilnBuilt *built;
+    gint64 layer;
+    while (!(built = kiln_build_run(options, &failure)) && (layer = kiln_layer_newly_condemned(op->store)) != 0) {
+        g_autofree char *text = g_strdup_printf("layer %" G_GINT64_FORMAT " of the store is damaged and is made again: %s",
+                                                layer, failure->message);
+        kiln_emit_warning(op->emitter, NULL, text);
+        g_clear_error(&failure);
+        kiln_cancel_resume(op->cancel);
+    }
+    if (failure)
+        g_propagate_error(error, failure);
+    return built;
+}
+
 static KilnBuilt *run_plan(Build *b, GError **error)
 {
     json_object *request = b->op->request;
@@ -59,7 +78,7 @@ static KilnBuilt *run_plan(Build *b, GError **error)
         kiln_run_settings_read(b->op, &options.run_settings, error)) {
         if (options.epoch < 0)
             options.epoch = b->plan->epoch;
-        built = kiln_build_run(&options, error);
+        built = run_past_damage(b->op, &options, error);
     }
     kiln_run_settings_clear(&options.run_settings);
     return built;

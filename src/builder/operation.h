@@ -36,6 +36,7 @@ json_object *kiln_operation_build(KilnOperation *op, GError **error);
 json_object *kiln_operation_check(KilnOperation *op, GError **error);
 json_object *kiln_operation_history(KilnOperation *op, GError **error);
 json_object *kiln_operation_history_rm(KilnOperation *op, GError **error);
+json_object *kiln_operation_fsck(KilnOperation *op, GError **error);
 json_object *kiln_operation_import(KilnOperation *op, GError **error);
 json_object *kiln_operation_load(KilnOperation *op, GError **error);
 json_object *kiln_operation_outline(KilnOperation *op, GError **error);

@@ -34,6 +34,7 @@ static const Entry operations[] = {
     {"advise", kiln_operation_advise, .reads = true},
     {"build", kiln_operation_build, .sandbox = true, .collects = true},
     {"check", kiln_operation_check, .reads = true},
+    {"fsck", kiln_operation_fsck, .no_store = true}, /* opens it itself */
     {"history", kiln_operation_history, .reads = true},
     {"history-rm", kiln_operation_history_rm},
     {"import", kiln_operation_import},
@@ -219,10 +220,10 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
 
     /* What follows needs no front: records are confirmed once the disk has what they speak of. Whoever asked
      * for the end does not want to wait for the disk: the next build confirms these too. */
-    if (op.store && entry->sandbox && !asked_to_end) {
+    if (op.store && entry->sandbox && !asked_to_end)
         kiln_store_touch(op.store, NULL);
+    if (op.store && !entry->reads && !asked_to_end)
         kiln_store_confirm(op.store, NULL);
-    }
     if (op.run)
         kilnrun_stop(op.run);
     bool collects = op.store && entry->collects && !asked_to_end && kiln_store_has_written(op.store);

@@ -63,6 +63,7 @@ int kiln_command_check(KilnCall *call, GError **error);
 int kiln_command_doctor(KilnCall *call, GError **error);
 int kiln_command_history(KilnCall *call, GError **error);
 int kiln_command_du(KilnCall *call, GError **error);
+int kiln_command_fsck(KilnCall *call, GError **error);
 int kiln_command_images(KilnCall *call, GError **error);
 int kiln_command_import(KilnCall *call, GError **error);
 int kiln_command_inspect(KilnCall *call, GError **error);

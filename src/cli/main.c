@@ -33,6 +33,7 @@ static const KilnCommand commands[] = {
      kiln_command_rmi},
     {"du", "[OPTIONS]", "Show what uses the store's space", 0, 0, kiln_command_du},
     {"prune", "[OPTIONS]", "Remove the build cache that no image needs", 0, 0, kiln_command_prune},
+    {"fsck", "[OPTIONS]", "Check that the store is as it was made, and repair it", 0, 0, kiln_command_fsck},
     {"reset", "[OPTIONS]", "Delete the store with everything in it", 0, 0, kiln_command_reset},
     {"unshare", "[OPTIONS] [COMMAND] [ARG...]", "Run a command in the namespaces that kiln builds in", 0,
      G_MAXUINT, kiln_command_unshare, 125},

@@ -44,6 +44,7 @@ typedef struct {
 typedef struct {
     KilnIds ids;
     int sync; /* its end, above 4 */
+    int parents_end;
     int wire; /* above 4 */
     int console; /* above 4, or 0 */
     const int *streams; /* above 4, or NULL */
@@ -142,6 +143,7 @@ static _Noreturn void child_main(const Child *c)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    close(c->parents_end); /* or a killed parent would be waited for, for ever */
     if (!c->attached) {
         setsid();
     }
@@ -280,6 +282,7 @@ static pid_t launch(Child *c, KilnIdRange uids, KilnIdRange gids, char **why, GE
                     g_strerror(errno));
         return -1;
     }
+    c->parents_end = ends[0];
     c->sync = fcntl(ends[1], F_DUPFD_CLOEXEC, CONSOLE_FD + 1);
     close(ends[1]);
     pid_t pid = c->sync < 0 ? -1 : fork_child(c);

@@ -65,10 +65,16 @@ static char *write_layer(KilnStore *s, gint64 layer, KilnManifest *m, gint64 cla
                          GError **error)
 {
     int dirfd = kiln_layer_fd(s, layer, error);
-    if (dirfd < 0 || !kiln_tar_write(m, dirfd, clamp, take_tar, k, error) ||
-        (k->gzip != NULL && !kiln_gzip_finish(k->gzip, error)))
+    GError *failed = NULL;
+    if (dirfd < 0)
         return NULL;
-    return kiln_hash_finish_text(k->content);
+    if (kiln_tar_write(m, dirfd, clamp, take_tar, k, &failed) &&
+        (k->gzip == NULL || kiln_gzip_finish(k->gzip, &failed)))
+        return kiln_hash_finish_text(k->content);
+    if (failed->domain == KILN_TAR_ERROR) /* not where it should go: a file of the layer */
+        kiln_layer_condemn(s, layer);
+    g_propagate_error(error, failed);
+    return NULL;
 }
 
 static char *write_blob(KilnStore *s, gint64 layer, KilnManifest *m, gint64 clamp,
@@ -112,8 +118,18 @@ static gint64 effective_clamp(const KilnManifest *m, gint64 clamp)
     return -1;
 }
 
-static char *make(KilnStore *s, gint64 layer, gint64 clamp, const char *wanted, KilnLayerBlob *blob,
-                  GError **error)
+/* A layer that a step made: its tar was another one once. */
+static void fail_altered(KilnStore *s, gint64 layer, GError **error)
+{
+    kiln_layer_condemn(s, layer);
+    g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_CORRUPT,
+                "layer %" G_GINT64_FORMAT " of the store %s is not as it was made; \"kiln fsck\" tells more", layer,
+                kiln_store_root(s));
+}
+
+/* wanted: the diffID that the layer came with, or NULL; known: of the tar that was written of it earlier, or NULL. */
+static char *make(KilnStore *s, gint64 layer, gint64 clamp, const char *wanted, const char *known,
+                  KilnLayerBlob *blob, GError **error)
 {
     g_autoptr(KilnManifest) m = kiln_layer_manifest(s, layer, error);
     if (m == NULL)
@@ -127,8 +143,13 @@ static char *make(KilnStore *s, gint64 layer, gint64 clamp, const char *wanted, 
         Sink k = {.content = content};
         diff_id = write_layer(s, layer, m, effective, &k, error);
     }
-    if (diff_id == NULL)
+    if (diff_id == NULL || (known != NULL && strcmp(diff_id, known) != 0)) {
+        if (diff_id != NULL)
+            fail_altered(s, layer, error);
+        if (diff_id != NULL && blob != NULL)
+            kiln_layer_blob_clear(blob);
         return NULL;
+    }
     if (wanted != NULL && strcmp(diff_id, wanted) != 0) {
         if (blob != NULL)
             kiln_layer_blob_clear(blob);
@@ -161,5 +182,5 @@ char *kiln_layer_digest(KilnStore *s, gint64 layer, gint64 clamp, KilnLayerBlob 
     const char *diff_id = original != NULL ? original : known;
     if (diff_id != NULL && (blob == NULL || kiln_layer_blob_lookup(s, diff_id, blob)))
         return g_strdup(diff_id);
-    return make(s, layer, original != NULL ? -1 : clamp, original, blob, error);
+    return make(s, layer, original != NULL ? -1 : clamp, original, known, blob, error);
 }

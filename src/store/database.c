@@ -649,3 +649,11 @@ bool kiln_database_confirm(KilnDatabase *d, gint64 mark, GError **error)
     sqlite3_busy_timeout(d->db, BUSY_TIMEOUT);
     return true;
 }
+
+sqlite3_stmt *kiln_database_prepare(KilnDatabase *d, const char *sql, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(d->db, sql, -1, &statement, NULL) != SQLITE_OK)
+        fail(d, error);
+    return statement;
+}

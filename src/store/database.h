@@ -158,3 +158,6 @@ bool kiln_database_written(const KilnDatabase *d);
  * number, 0 on error. After a syncfs, confirm() confirms it and those before. */
 gint64 kiln_database_mark(KilnDatabase *d, GError **error);
 bool kiln_database_confirm(KilnDatabase *d, gint64 mark, GError **error);
+
+/* A statement that is needed once or seldom; sqlite3_finalize() it before the lock is given up. NULL on error. */
+sqlite3_stmt *kiln_database_prepare(KilnDatabase *d, const char *sql, GError **error);

@@ -89,6 +89,7 @@ KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error)
     m = kiln_manifest_read(s->manifests_fd, name, error);
     if (m == NULL) {
         g_prefix_error(error, "layer %s of the store %s: ", name, s->root);
+        kiln_layer_condemn(s, layer);
         return NULL;
     }
     g_mutex_lock(&s->layers_mutex);
@@ -106,6 +107,7 @@ KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error)
 
 int kiln_layer_fd(KilnStore *s, gint64 layer, GError **error)
 {
+    bool missing = false;
     g_mutex_lock(&s->layers_mutex);
     int fd = GPOINTER_TO_INT(g_hash_table_lookup(s->layer_fds, &layer)) - 1;
     if (fd < 0) {
@@ -116,9 +118,11 @@ int kiln_layer_fd(KilnStore *s, gint64 layer, GError **error)
             g_hash_table_insert(s->layer_fds, g_memdup2(&layer, sizeof layer),
                                 GINT_TO_POINTER(fd + 1));
         else
-            kiln_store_fail(error, errno, "cannot open %s/layers/%s", s->root, name);
+            missing = !kiln_store_fail(error, errno, "cannot open %s/layers/%s", s->root, name);
     }
     g_mutex_unlock(&s->layers_mutex);
+    if (missing)
+        kiln_layer_condemn(s, layer);
     return fd;
 }
 
@@ -200,7 +204,8 @@ bool kiln_layer_set_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp, const 
     return ok;
 }
 
-gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id)
+/* What the row says, usable or not. */
+static gint64 find_chain(KilnStore *s, const char *chain_id)
 {
     kiln_database_lock(s->db);
     sqlite3_stmt *q = kiln_database_query(s->db, SQL_LAYER_BY_CHAIN, "sb", chain_id);
@@ -208,6 +213,18 @@ gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id)
     kiln_query_end(q);
     kiln_database_unlock(s->db);
     return layer && kiln_layer_lease(s, &layer, 1) ? layer : 0;
+}
+
+gint64 kiln_layer_by_chain(KilnStore *s, const char *chain_id)
+{
+    gint64 layer = find_chain(s, chain_id);
+    for (gint64 last = 0; layer != 0 && !kiln_layer_is_usable(s, layer); last = layer) {
+        kiln_layer_condemn(s, layer); /* then another one may have the chainID */
+        layer = find_chain(s, chain_id);
+        if (layer == last)
+            return 0;
+    }
+    return layer;
 }
 
 bool kiln_layer_set_chain(KilnStore *s, gint64 layer, const char *chain_id, GError **error)

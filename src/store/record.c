@@ -29,6 +29,11 @@ static void read_row(sqlite3_stmt *q, KilnRecord *out)
     };
 }
 
+static bool is_usable(KilnStore *s, const KilnRecord *r)
+{
+    return r->layer == 0 || kiln_layer_is_usable(s, r->layer);
+}
+
 bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out)
 {
     *out = (KilnRecord){0};
@@ -44,7 +49,7 @@ bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out)
         other = g_strdup(out->same_as);
     }
     kiln_database_unlock(s->db);
-    bool found = out->key && !out->same_as && (!out->layer || kiln_layer_lease(s, &out->layer, 1));
+    bool found = out->key && !out->same_as && (!out->layer || kiln_layer_lease(s, &out->layer, 1)) && is_usable(s, out);
     if (!found)
         kiln_record_clear(out);
     return found;
@@ -70,7 +75,7 @@ GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most)
     kiln_database_unlock(s->db);
     for (guint i = records->len; i > 0; i--) {
         const KilnRecord *r = records->pdata[i - 1];
-        if (r->layer && !kiln_layer_lease(s, &r->layer, 1))
+        if ((r->layer && !kiln_layer_lease(s, &r->layer, 1)) || !is_usable(s, r))
             g_ptr_array_remove_index(records, i - 1);
     }
     return records;

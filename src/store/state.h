@@ -17,6 +17,8 @@ struct KilnStore {
     GMutex layers_mutex;
     GHashTable *layer_fds; /* gint64 → fd + 1 */
     GHashTable *manifests; /* gint64 → KilnManifest* */
+    GHashTable *condemned; /* gint64: layers that were found damaged; NULL: none */
+    gint64 newly_condemned; /* the last of them that nobody has been told of, or 0 */
 
     GMutex session_mutex; /* the folder of this process in tmp/, made when first needed */
     char *session;        /* its name */
@@ -42,8 +44,12 @@ struct KilnWork {
 
 /* src/store/work.c */
 void kiln_session_close(KilnStore *s);
-/* Removes the folders in tmp/ whose processes are gone. */
-bool kiln_session_clean(KilnStore *s, GError **error);
+/* Removes the folders in tmp/ whose processes are gone. *killed: there were some, which may have left files
+ * without a row; this is said again until kiln_session_forget(). */
+bool kiln_session_clean(KilnStore *s, bool *killed, GError **error);
+bool kiln_session_forget(KilnStore *s, GError **error);
+/* Whether this name in tmp/ was left by a process that is gone. */
+bool kiln_session_is_dead(KilnStore *s, const char *name);
 
 /* src/store/cache.c: whether another process uses it now. */
 bool kiln_cache_held(KilnStore *s, const char *name);

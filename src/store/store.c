@@ -58,6 +58,10 @@ static void raise_fd_limit(void)
     }
 }
 
+/* How long who opens a store waits for another one that has it exclusively: 5 s in steps of 10 ms. */
+#define SWEEP_TRIES 500
+#define SWEEP_WAIT 10000
+
 /* Opens root/lock and takes its use byte. A reset may remove the file in between: then try again.
  */
 static bool take_lock(KilnStore *s, KilnStoreAccess access, GError **error)
@@ -69,6 +73,10 @@ static bool take_lock(KilnStore *s, KilnStoreAccess access, GError **error)
         if (s->lock_fd < 0)
             return kiln_store_fail(error, errno, "cannot open %s/lock", s->root);
         int result = kiln_lock_set(s->lock_fd, KILN_LOCK_USE, kind, false);
+        for (int tries = 0; result == -EAGAIN && kind == F_RDLCK && tries < SWEEP_TRIES; tries++) {
+            g_usleep(SWEEP_WAIT); /* another one may be sweeping, after a crash */
+            result = kiln_lock_set(s->lock_fd, KILN_LOCK_USE, kind, false);
+        }
         if (result == -EAGAIN) {
             g_set_error(error, KILN_STORE_ERROR, KILN_STORE_ERROR_BUSY,
                         access == KILN_STORE_EXCLUSIVE
@@ -359,20 +367,28 @@ static bool open_folders(KilnStore *s, GError **error)
     return true;
 }
 
-/* Rows of another boot are worth an exclusive lock, but not waiting for it: they are not believed
- * anyway. */
+static bool sweep_now(KilnStore *s, GError **error)
+{
+    return kiln_store_sweep(s, error) && kiln_session_forget(s, error);
+}
+
+/* Rows of another boot, and files that a killed process left without a row, are worth an exclusive lock, but not
+ * waiting for it: they are not believed anyway. */
 static bool sweep_if_alone(KilnStore *s, KilnStoreAccess access, GError **error)
 {
+    bool killed;
+    if (!kiln_session_clean(s, &killed, error))
+        return false;
     kiln_database_lock(s->db);
     bool stale = kiln_database_has_stale(s->db);
     kiln_database_unlock(s->db);
-    if (!stale)
+    if (!stale && !killed)
         return true;
     if (access == KILN_STORE_EXCLUSIVE)
-        return kiln_store_sweep(s, error);
+        return sweep_now(s, error);
     if (kiln_lock_set(s->lock_fd, KILN_LOCK_USE, F_WRLCK, false) < 0)
         return true;
-    bool ok = kiln_store_sweep(s, error);
+    bool ok = sweep_now(s, error);
     kiln_lock_set(s->lock_fd, KILN_LOCK_USE, F_RDLCK, false);
     return ok;
 }
@@ -402,7 +418,7 @@ KilnStore *kiln_store_open(const char *root, KilnStoreAccess access, GError **er
     s->db = kiln_database_open(s->root, on_network(s->root_fd), reads, error);
     if (reads)
         return s->db ? g_steal_pointer(&s) : NULL;
-    if (s->db == NULL || !kiln_leases_open(s, error) || !sweep_if_alone(s, access, error) || !kiln_session_clean(s, error))
+    if (s->db == NULL || !kiln_leases_open(s, error) || !sweep_if_alone(s, access, error))
         return NULL;
     return g_steal_pointer(&s);
 }
@@ -415,6 +431,7 @@ void kiln_store_close(KilnStore *s)
     kiln_leases_clear(s);
     g_hash_table_unref(s->layer_fds);
     g_hash_table_unref(s->manifests);
+    g_clear_pointer(&s->condemned, g_hash_table_unref);
     kiln_database_close(s->db);
     const int fds[] = {s->layers_fd, s->manifests_fd, s->blobs_fd, s->tmp_fd,
                        s->stub_fd,   s->root_fd,      s->lock_fd};

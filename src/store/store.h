@@ -100,6 +100,15 @@ GArray *kiln_layer_lowers(KilnStore *s, const gint64 *chain, guint n, GError **e
 int kiln_store_layers_fd(const KilnStore *s);
 int kiln_store_stub_fd(const KilnStore *s);
 
+/* Whether the layer's directory is there and its manifest of the length that it says: what a crash of the machine or
+ * another hand would leave otherwise. Costs a few microseconds; contents are not read (kiln fsck does). */
+bool kiln_layer_is_usable(KilnStore *s, gint64 layer);
+/* Says that a layer was found to be not as it was made: from now on it is not usable, records of it count for
+ * nothing, and its chainID finds it no more. The manifest and directory functions above do so by themselves. */
+void kiln_layer_condemn(KilnStore *s, gint64 layer);
+/* A layer that was condemned since this was last asked, or 0: what failed by it can be tried again. */
+gint64 kiln_layer_newly_condemned(KilnStore *s);
+
 /* The diffID of a layer ("sha256:…" of its uncompressed tar), NULL if not computed yet; g_free().
  * Set it only for a layer that came with an image; what kiln_layer_digest() computes is recorded
  * below. */
@@ -182,9 +191,9 @@ typedef struct {
     char *name;      /* "RUN npm install" */
 } KilnRecord;
 void kiln_record_clear(KilnRecord *r);
-/* True if there is one whose layer exists. One that has same_as gives that one. */
+/* True if there is one whose layer exists and is usable. One that has same_as gives that one. */
 bool kiln_record_lookup(KilnStore *s, const char *key, KilnRecord *out);
-/* KilnRecord*, those of an operation that stand for themselves, newest first; g_ptr_array_unref(). */
+/* KilnRecord*, those of an operation that stand for themselves and are usable, newest first; g_ptr_array_unref(). */
 GPtrArray *kiln_records_of(KilnStore *s, const char *operation, guint most);
 /* Takes the lock under which the step of this key is done, so that other processes wait for it instead of doing it
  * too; never waits itself. False without an error if another process has it. To be taken by one thread at a time. */

@@ -76,24 +76,58 @@ void kiln_store_tidy(KilnStore *s)
     kiln_leases_release(s);
 }
 
-/* Takes the lock of a dead process's folder and removes both; leaves it if the lock is held. What cannot
- * be removed (commands of a builder that was just killed may still write to it) is left to the next
- * cleaner: it is no reason to refuse the store. */
-static void clean_one(KilnStore *s, const char *name)
+/* Whether the lock can be had: then *fd holds it, -1 if there is none, and whoever made it is gone. */
+static bool is_dead(KilnStore *s, const char *name, int *fd)
 {
     g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
-    int fd = openat(s->tmp_fd, lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) {
-        if (errno == ENOENT)
-            kiln_remove_tree(s->tmp_fd, name, NULL);
-        return;
-    }
-    if (kiln_lock_set(fd, KILN_LOCK_USE, F_WRLCK, false) == 0)
-        remove_session(s, name);
-    close(fd);
+    *fd = openat(s->tmp_fd, lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*fd < 0)
+        return errno == ENOENT;
+    if (kiln_lock_set(*fd, KILN_LOCK_USE, F_WRLCK, false) == 0)
+        return true;
+    close(*fd);
+    *fd = -1;
+    return false;
 }
 
-bool kiln_session_clean(KilnStore *s, GError **error)
+bool kiln_session_is_dead(KilnStore *s, const char *name)
+{
+    int fd;
+    bool dead = !g_str_has_suffix(name, LOCK_SUFFIX) && is_dead(s, name, &fd);
+    if (dead && fd >= 0)
+        close(fd);
+    return dead;
+}
+
+/* Removes a dead process's folder; leaves it if the lock is held. What cannot be removed (commands of a builder
+ * that was just killed may still write to it) is left to the next cleaner: it is no reason to refuse the store.
+ * The lock stays, as the sign that somebody was killed, until kiln_session_forget(). */
+static bool clean_one(KilnStore *s, const char *name)
+{
+    int fd;
+    if (!is_dead(s, name, &fd))
+        return false;
+    kiln_remove_tree(s->tmp_fd, name, NULL);
+    if (fd >= 0)
+        close(fd);
+    return true;
+}
+
+/* The lock of a dead process, if its folder is gone. */
+static bool forget_one(KilnStore *s, const char *name)
+{
+    g_autofree char *lock = g_strconcat(name, LOCK_SUFFIX, NULL);
+    int fd;
+    if (!is_dead(s, name, &fd) || fd < 0)
+        return false;
+    if (faccessat(s->tmp_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+        unlinkat(s->tmp_fd, lock, 0);
+    close(fd);
+    return true;
+}
+
+/* Calls func for the name of every process's folder; *any tells whether it was true once. */
+static bool each_session(KilnStore *s, bool (*func)(KilnStore *, const char *), bool *any, GError **error)
 {
     int fd = openat(s->tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -110,10 +144,23 @@ bool kiln_session_clean(KilnStore *s, GError **error)
         g_autofree char *name = g_strdup(e->d_name);
         if (g_str_has_suffix(name, LOCK_SUFFIX))
             name[strlen(name) - strlen(LOCK_SUFFIX)] = '\0';
-        clean_one(s, name);
+        if (func(s, name))
+            *any = true;
     }
     closedir(d);
     return true;
+}
+
+bool kiln_session_clean(KilnStore *s, bool *killed, GError **error)
+{
+    *killed = false;
+    return each_session(s, clean_one, killed, error);
+}
+
+bool kiln_session_forget(KilnStore *s, GError **error)
+{
+    bool any;
+    return each_session(s, forget_one, &any, error);
 }
 
 KilnWork *kiln_work_new(KilnStore *s, GError **error)

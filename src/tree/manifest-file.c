@@ -445,6 +445,18 @@ static bool get_record(Reader *r, KilnManifest *m)
     return !(flags & FLAG_DIGEST) || get_bytes(r, e->digest, sizeof(e->digest));
 }
 
+/* Makes the header's numbers the host's; whether they add up to the file's size. */
+static bool header_fits(Header *header, uint64_t size)
+{
+    header->entries = GUINT32_FROM_LE(header->entries);
+    header->strings_size = GUINT64_FROM_LE(header->strings_size);
+    header->records_size = GUINT64_FROM_LE(header->records_size);
+    uint64_t fixed = sizeof *header + KILN_SHA256_SIZE;
+    return size >= fixed && header->strings_size <= size - fixed &&
+           header->records_size == size - fixed - header->strings_size &&
+           header->entries <= header->records_size / MIN_RECORD_SIZE;
+}
+
 static bool read_header(Reader *r, Header *header)
 {
     struct stat st;
@@ -460,15 +472,8 @@ static bool read_header(Reader *r, Header *header)
     if (version != VERSION)
         return damaged(r, "it has format version %u, and this kiln reads version %d", version,
                        VERSION);
-    header->entries = GUINT32_FROM_LE(header->entries);
-    header->strings_size = GUINT64_FROM_LE(header->strings_size);
-    header->records_size = GUINT64_FROM_LE(header->records_size);
-
     /* Checked before anything is allocated by these numbers. */
-    uint64_t size = (uint64_t)st.st_size, fixed = sizeof(*header) + KILN_SHA256_SIZE;
-    if (size < fixed || header->strings_size > size - fixed ||
-        header->records_size != size - fixed - header->strings_size ||
-        header->entries > header->records_size / MIN_RECORD_SIZE)
+    if (!header_fits(header, (uint64_t)st.st_size))
         return damaged(r, "its size does not agree with its header (truncated?)");
     return true;
 }
@@ -523,4 +528,16 @@ KilnManifest *kiln_manifest_read(int dirfd, const char *name, GError **error)
     bool ok = read_all(r, m);
     close(fd);
     return ok ? g_steal_pointer(&m) : NULL;
+}
+
+bool kiln_manifest_is_whole(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    Header header;
+    struct stat st;
+    if (fd < 0)
+        return false;
+    bool ok = fstat(fd, &st) == 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header;
+    close(fd);
+    return ok && memcmp(header.magic, magic, sizeof magic) == 0 && header_fits(&header, (uint64_t)st.st_size);
 }

@@ -115,6 +115,10 @@ KilnManifest *kiln_manifest_read(int dirfd, const char *name, GError **error);
  * nanosecond, size, xattrs. Says nothing of their content. */
 bool kiln_entry_same_attributes(const KilnEntry *a, const KilnEntry *b);
 
+/* Whether there is such a file and it is as long as its header says: what a torn one is not. The checksum is not
+ * looked at. */
+bool kiln_manifest_is_whole(int dirfd, const char *name);
+
 /* Feeds one entry, without mtime, to a hash over trees: name relative to `base` (a path that holds
  * the entry), type, mode, owner, device, link target, xattrs, content digest. `append` is called
  * with unambiguous, length-prefixed bytes. An entry of a file must have its digest. */

@@ -292,12 +292,18 @@ static void test_stale_work_is_cleaned(Place *p, gconstpointer data)
     write_file(p, "tmp/dead0000.lock", "");
     KilnStore *s = open_store(p);
     g_assert_false(there(p, "tmp/dead0000"));
-    g_assert_false(there(p, "tmp/dead0000.lock"));
+    g_assert_true(there(p, "tmp/dead0000.lock")); /* it may have left files without rows, which wait for who is alone */
     g_assert_false(there(p, "tmp/dead0001"));
     g_assert_true(g_file_test(kiln_work_path(w), G_FILE_TEST_IS_DIR));
     kiln_store_close(s);
     kiln_work_free(g_steal_pointer(&w));
     kiln_store_close(living);
+    write_file(p, "layers/77", "");
+    write_file(p, "blobs/sha256/77", "");
+    kiln_store_close(open_store(p));
+    g_assert_false(there(p, "tmp/dead0000.lock"));
+    g_assert_false(there(p, "layers/77"));
+    g_assert_false(there(p, "blobs/sha256/77"));
 }
 
 /* What cannot be removed does not lock its owner out. */
