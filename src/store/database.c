@@ -29,6 +29,7 @@
     "ALTER TABLE blobs ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"                                \
     "CREATE INDEX image_layers_layer ON image_layers (layer);"                                     \
     "CREATE INDEX layer_blobs_digest ON layer_blobs (digest);"                                     \
+    "CREATE INDEX IF NOT EXISTS layers_diff_id ON layers (diff_id) WHERE diff_id IS NOT NULL;"                   \
     "CREATE TABLE caches (name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL,"         \
     "    size INTEGER NOT NULL) WITHOUT ROWID;"                                                    \
     "CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL,"         \
