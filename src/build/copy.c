@@ -73,6 +73,7 @@ static bool feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key,
     kiln_key_text(key, "destination", NULL, step->dest);
     kiln_key_text(key, "--chown", NULL, step->chown);
     kiln_key_text(key, "--chmod", NULL, step->chmod);
+    kiln_key_number(key, "unpacked", NULL, step->add);
     kiln_key_number(key, "--link", NULL, step->link);
     kiln_key_number(key, "--parents", NULL, step->parents);
     for (guint i = 0; step->inlines && i < step->inlines->len; i++) {

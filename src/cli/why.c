@@ -46,7 +46,7 @@ static void print_why(json_object *why)
 static bool says_nothing(const char *what, const char *value)
 {
     static const char *const counts[] = {"format", "files", "files of mount", "from", "heredocs", "directory", NULL};
-    bool flag = g_str_has_prefix(what, "--");
+    bool flag = g_str_has_prefix(what, "--") || strcmp(what, "unpacked") == 0;
     return (g_strv_contains(counts, what) && !(value && *value == '/')) || !value || (flag && strcmp(value, "0") == 0);
 }
 
