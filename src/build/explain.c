@@ -7,7 +7,7 @@ static void put_base(KilnEngine *e, const KilnStep *step, const KilnState *state
     g_autoptr(KilnKey) key = kiln_key_new(true);
     g_autoptr(GBytes) parts = NULL;
     kiln_key_note(key, "image", step->ref, step->image_id);
-    g_autofree char *unused = kiln_key_finish(key, &parts);
+    g_free(kiln_key_finish(key, &parts));
     (void)kiln_key_parts_put(e->options->store, state->key, parts, NULL);
 }
 
@@ -31,7 +31,7 @@ GBytes *kiln_step_parts(KilnEngine *e, KilnStep *step, gpointer prepared)
     if (!kiln_step_feed(e, step, prepared, key, NULL))
         return NULL;
     note_inputs(e, step, key);
-    g_autofree char *unused = kiln_key_finish(key, &parts);
+    g_free(kiln_key_finish(key, &parts));
     return parts;
 }
 
