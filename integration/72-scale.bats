@@ -20,11 +20,11 @@ write_steps() { # DIRECTORY STEPS
 }
 
 # Builds, and prints the system calls on files, sockets and descriptors of all three processes. Those for memory and
-# threads are left out: the sanitizers make some.
+# threads are left out: the sanitizers make some. What looks at the whole store when the build is over is no part of it.
 calls_of_build() { # ROLE CONTEXT
     local counts
     counts=$(workdir "$1")/counts
-    as "$1" strace -f -c -e trace=%file,%desc,%network -o "$counts" kiln build -q "$2" >&2
+    as "$1" strace -f -c -e trace=%file,%desc,%network -o "$counts" kiln build -q --keep-storage unlimited "$2" >&2
     awk '$NF == "total" { print $4 }' "$counts"
 }
 
@@ -45,7 +45,7 @@ check_steps() { # ROLE
     local first last
     first=$(((cached[1] - cached[0]) / 200))
     last=$(((cached[2] - cached[1]) / 200))
-    ((last <= first + 1 && last <= 14))
+    ((last <= first + 1 && last <= 22)) # 7 of them are the layer's lease and the look whether it is whole
     first=$(((cold[1] - cold[0]) / 200))
     last=$(((cold[2] - cold[1]) / 200))
     ((last <= first + first / 10 + 1))
@@ -70,8 +70,8 @@ check_steps() { # ROLE
     [ "$(find "$KILN_ROOT/layers" -mindepth 1 -maxdepth 1 | wc -l)" -ge 3000 ]
     after="$(calls_of_build root "$dir/context")"
     echo "before: $before; after: $after"
-    # the tables have become a page or two deeper
-    ((after <= ${before#* } + 60))
+    # the tables have become some pages larger: far from a call for each of the 3000
+    ((after <= ${before#* } * 11 / 10))
     run build root --no-cache "$dir/other"
     [ "$status" -eq 0 ]
 }
