@@ -46,15 +46,6 @@ void kiln_leases_release(KilnStore *s)
     g_mutex_unlock(&s->lease_mutex);
 }
 
-static int set_lock(int fd, gint64 offset, short kind, bool wait)
-{
-    struct flock lock = {.l_type = kind, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
-    while (fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock) < 0)
-        if (errno != EINTR)
-            return errno == EACCES ? -EAGAIN : -errno;
-    return 0;
-}
-
 static gint64 blob_offset(const char *digest)
 {
     uint8_t bytes[KILN_SHA256_SIZE];
@@ -69,7 +60,7 @@ static gint64 blob_offset(const char *digest)
  * lease that two threads take at once is one. */
 static bool take(KilnStore *s, gint64 offset)
 {
-    return s->lease_fd < 0 || set_lock(s->lease_fd, offset, F_RDLCK, true) == 0;
+    return s->lease_fd < 0 || kiln_lock_set(s->lease_fd, offset, F_RDLCK, true) == 0;
 }
 
 static void remember(KilnStore *s, GHashTable *set, gconstpointer key, gsize size)
@@ -113,7 +104,7 @@ bool kiln_layer_lease(KilnStore *s, const gint64 *layers, guint n)
 
 bool kiln_lease_new_layer(KilnStore *s, gint64 layer)
 {
-    if (s->lease_fd >= 0 && set_lock(s->lease_fd, layer, F_RDLCK, false) < 0)
+    if (s->lease_fd >= 0 && kiln_lock_set(s->lease_fd, layer, F_RDLCK, false) < 0)
         return false;
     remember(s, s->leased_layers, &layer, sizeof layer);
     return true;
@@ -141,13 +132,13 @@ void kiln_cache_used(KilnStore *s, const char *name, const char *id)
 
 static bool try_exclusive(KilnStore *s, gint64 offset)
 {
-    return offset > 0 && s->lease_fd >= 0 && set_lock(s->lease_fd, offset, F_WRLCK, false) == 0;
+    return offset > 0 && s->lease_fd >= 0 && kiln_lock_set(s->lease_fd, offset, F_WRLCK, false) == 0;
 }
 
 static void release(KilnStore *s, gint64 offset)
 {
     if (offset > 0 && s->lease_fd >= 0)
-        set_lock(s->lease_fd, offset, F_UNLCK, false);
+        kiln_lock_set(s->lease_fd, offset, F_UNLCK, false);
 }
 
 static bool is_locked(KilnStore *s, gint64 offset)

@@ -132,31 +132,22 @@ GBytes *kiln_key_parts(KilnStore *s, const char *key)
     return parts;
 }
 
-/* A range of `lock` that no other use reaches: docs/store.md, "Locks and their order". */
-static struct flock lock_of(const char *key, short kind)
+static int lock_step(KilnStore *s, const char *key, short kind)
 {
     const char *colon = strchr(key, ':');
-    g_autofree char *start = g_strndup(colon ? colon + 1 : key, 15);
-    return (struct flock){.l_type = kind,
-                          .l_whence = SEEK_SET,
-                          .l_start = (off_t)(G_GUINT64_CONSTANT(1) << 62 | g_ascii_strtoull(start, NULL, 16)),
-                          .l_len = 1};
+    g_autofree char *first = g_strndup(colon ? colon + 1 : key, 15); /* 60 bits */
+    return kiln_lock_set(s->lock_fd, KILN_LOCK_STEPS + (gint64)g_ascii_strtoull(first, NULL, 16), kind, false);
 }
 
 bool kiln_record_lock(KilnStore *s, const char *key, GError **error)
 {
-    struct flock lock = lock_of(key, F_WRLCK);
-    while (fcntl(s->lock_fd, F_OFD_SETLK, &lock) < 0) {
-        if (errno == EAGAIN || errno == EACCES)
-            return false;
-        if (errno != EINTR)
-            return kiln_store_fail(error, errno, "cannot lock %s/lock", s->root);
-    }
-    return true;
+    int result = lock_step(s, key, F_WRLCK);
+    if (result < 0 && result != -EAGAIN)
+        kiln_store_fail(error, -result, "cannot lock %s/lock", s->root);
+    return result == 0;
 }
 
 void kiln_record_unlock(KilnStore *s, const char *key)
 {
-    struct flock lock = lock_of(key, F_UNLCK);
-    (void)fcntl(s->lock_fd, F_OFD_SETLK, &lock);
+    lock_step(s, key, F_UNLCK);
 }

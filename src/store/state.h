@@ -64,11 +64,13 @@ bool kiln_store_sweep_orphans(KilnStore *s, GError **error);
 /* Blobs are files without this of their digest. */
 #define KILN_BLOB_PREFIX "sha256:"
 
-/* Byte ranges of `lock`. kind: F_RDLCK, F_WRLCK, F_UNLCK. Returns 0 or a negative errno; -EAGAIN if
- * another holds it and wait is false. */
-typedef enum {
+/* OFD locks (fcntl(2)) on a byte of a file. kind: F_RDLCK, F_WRLCK, F_UNLCK. Returns 0 or a negative errno; -EAGAIN
+ * if another holds it and wait is false. */
+int kiln_lock_set(int fd, gint64 byte, short kind, bool wait);
+/* Bytes of `lock`: docs/store.md, "Locks and their order". */
+enum {
     KILN_LOCK_USE = 0,
     KILN_LOCK_CREATE = 1,
     KILN_LOCK_COLLECT = 2,
-} KilnLockByte;
-int kiln_lock_set(int fd, KilnLockByte byte, short kind, bool wait);
+};
+#define KILN_LOCK_STEPS ((gint64)1 << 62) /* from here on: of the step's key */

@@ -17,7 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-int kiln_lock_set(int fd, KilnLockByte byte, short kind, bool wait)
+int kiln_lock_set(int fd, gint64 byte, short kind, bool wait)
 {
     struct flock lock = {.l_type = kind, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     while (fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock) < 0)
