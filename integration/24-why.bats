@@ -33,6 +33,8 @@ END
         [ "$(grep -c 'not cached:' <<<"$output")" = 1 ]
         run as $role kiln why
         [[ $output == *'[builder 3/4] COPY src .'*'app.js: content sha256:'*' became sha256:'* ]] || { echo "$output"; false; }
+        [[ $output == *'[builder 4/4] RUN echo'*'stands on or reads what was made anew: [builder 3/4] COPY src .'* ]]
+        run as $role kiln why 4/4
         [[ $output == *'[builder 4/4] RUN echo'*'[builder 3/4] COPY src .'*'app.js: content'* ]]
         # what it copies is as it was
         run as $role kiln why 'COPY --from=builder'

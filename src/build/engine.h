@@ -19,6 +19,7 @@ struct KilnState {
     char *id;       /* what those that stand on it or read it know it by */
     gint64 created; /* seconds: when the layer was made */
     char *cause;    /* why it was executed, in a line; or NULL */
+    bool inherits_cause; /* it is that of a step that it stands on or reads */
     bool executed;  /* by this build, not found in the records */
 };
 

@@ -35,17 +35,6 @@ GBytes *kiln_step_parts(KilnEngine *e, KilnStep *step, gpointer prepared)
     return parts;
 }
 
-/* Whether it is one of the steps that brought this one about. */
-static bool follows(const KilnStep *step, const bool *again)
-{
-    if (step->parent && again[step->parent->index])
-        return true;
-    for (guint i = 0; i < step->needs->len; i++)
-        if (again[((const KilnStep *)step->needs->pdata[i])->index])
-            return true;
-    return false;
-}
-
 /* What the steps from this one on took when they were last done; 0: not known. */
 static gint64 last_time(KilnEngine *e, const KilnStep *from, guint *n)
 {
@@ -55,7 +44,11 @@ static gint64 last_time(KilnEngine *e, const KilnStep *from, guint *n)
     *n = 0;
     for (guint i = from->index; i < steps->len; i++) {
         const KilnStep *step = steps->pdata[i];
-        again[i] = step == from || follows(step, again);
+        again[i] = step == from;
+        for (guint k = 0; k < kiln_step_n_inputs(step) && !again[i]; k++) {
+            const KilnStep *input = kiln_step_get_input(step, k);
+            again[i] = input && again[input->index];
+        }
         const KilnBuildStepRow *row = again[i] ? kiln_past_find(e->options->past, step->name, NULL) : NULL;
         KilnRecord record = {0};
         if (row && kiln_record_lookup(e->options->store, row->key, &record))
@@ -66,34 +59,49 @@ static gint64 last_time(KilnEngine *e, const KilnStep *from, guint *n)
     return total;
 }
 
-static bool input_was_executed(const KilnStep *step)
+/* The first input that this build has made anew, or NULL. */
+static const KilnStep *executed_input(const KilnStep *step)
 {
     for (guint i = 0; i < kiln_step_n_inputs(step); i++) {
-        const KilnState *state = kiln_step_state(kiln_step_get_input(step, i));
-        if (state && state->executed)
-            return true;
+        const KilnStep *input = kiln_step_get_input(step, i);
+        if (input && kiln_step_state(input)->executed)
+            return input;
     }
-    return false;
+    return NULL;
 }
 
+static void tell(KilnEngine *e, const KilnStep *step, const KilnState *state, KilnTask *task)
+{
+    guint n;
+    gint64 took = last_time(e, step, &n);
+    if (took > 0)
+        kiln_task_log(task, "not cached: %s (%s from here took %.1fs last time)", state->cause,
+                      n == 1 ? "the step" : "the steps", (double)took / G_USEC_PER_SEC);
+    else
+        kiln_task_log(task, "not cached: %s", state->cause);
+}
+
+/* Where an input was executed its cause is at hand: to look for it anew would cost each step of a long Dockerfile as
+ * much as all those before it. */
 void kiln_step_explain(KilnEngine *e, KilnStep *step, KilnState *state, GBytes *parts, KilnTask *task)
 {
     if (kiln_step_ignores_cache(e, step)) {
         state->cause = g_strdup(e->options->no_cache ? "--no-cache" : "--no-cache-filter");
         return;
     }
+    const KilnStep *input = executed_input(step);
     g_autoptr(KilnWhy) why =
-        e->options->past && parts ? kiln_past_why(e->options->past, step->name, state->key, parts) : NULL;
+        e->options->past && parts ? kiln_past_why(e->options->past, step->name, state->key, parts, !input) : NULL;
     if (!why)
         return;
-    state->cause = g_strdup(why->line);
-    if (input_was_executed(step)) /* where it began it has been told */
-        return;
-    guint n;
-    gint64 took = last_time(e, step, &n);
-    if (took > 0)
-        kiln_task_log(task, "not cached: %s (%s from here took %.1fs last time)", why->line,
-                      n == 1 ? "the step" : "the steps", (double)took / G_USEC_PER_SEC);
+    const KilnState *below = kiln_step_state(input);
+    state->inherits_cause = input && why->input;
+    if (!state->inherits_cause)
+        state->cause = g_strdup(why->line);
+    else if (below->inherits_cause || !below->cause)
+        state->cause = g_strdup(below->cause);
     else
-        kiln_task_log(task, "not cached: %s", why->line);
+        state->cause = g_strdup_printf("%s is another: %s", input->name, below->cause);
+    if (!input)
+        tell(e, step, state, task);
 }

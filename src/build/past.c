@@ -4,8 +4,6 @@
 
 /* So many builds back a step is looked for. */
 #define MOST_BUILDS 10
-/* So deep inputs are followed to the first cause. */
-#define MOST_STEPS 100000
 
 typedef struct {
     gint64 id;
@@ -116,18 +114,21 @@ static bool same_place(const Name *a, const Name *b)
 
 static const KilnBuildStepRow *find_in(const Build *b, const Name *name)
 {
-    const KilnBuildStepRow *near = NULL;
+    const KilnBuildStepRow *same = NULL, *near = NULL;
     for (guint i = 0; b->steps && i < b->steps->len; i++) {
         const KilnBuildStepRow *row = b->steps->pdata[i];
         Name other = parse_name(row->name);
         if (!row->key)
             continue;
-        if (same_stage(name, &other) && strcmp(name->text, other.text) == 0)
+        bool text = same_stage(name, &other) && strcmp(name->text, other.text) == 0, place = same_place(name, &other);
+        if (text && place)
             return row;
-        if (same_place(name, &other))
+        if (text && !same)
+            same = row;
+        if (place)
             near = row;
     }
-    return near;
+    return same ? same : near;
 }
 
 const KilnBuildStepRow *kiln_past_find(KilnPast *p, const char *name, gint64 *build)
@@ -182,18 +183,17 @@ static const KilnDifference *input_difference(const KilnDifferences *d)
     return NULL;
 }
 
-static KilnWhy *why(KilnPast *p, const char *name, const char *key, GBytes *parts, guint depth);
+static KilnWhy *why(KilnPast *p, const char *name, const char *key, GBytes *parts, bool follows);
 
 /* What it stands on or reads is another: that one's cause is its. */
-static void follow_input(KilnPast *p, KilnWhy *w, guint depth)
+static void follow_input(KilnPast *p, KilnWhy *w, bool follows)
 {
     const KilnDifference *d = input_difference(w->differences);
     if (!d)
         return;
     w->input = g_strdup(strchr(d->after, ' ') + 1);
     g_autofree char *key = g_strndup(d->after, strcspn(d->after, "@ "));
-    if (depth < MOST_STEPS)
-        w->first = why(p, w->input, key, NULL, depth + 1);
+    w->first = follows ? why(p, w->input, key, NULL, true) : NULL;
 }
 
 static char *input_line(const KilnWhy *w)
@@ -215,7 +215,7 @@ static char *no_difference(const KilnBuildStepRow *row, const char *key)
 }
 
 /* The step of the name that had another key, or none. */
-static KilnWhy *why(KilnPast *p, const char *name, const char *key, GBytes *parts, guint depth)
+static KilnWhy *why(KilnPast *p, const char *name, const char *key, GBytes *parts, bool follows)
 {
     KilnWhy *w = g_new0(KilnWhy, 1);
     gint64 build = 0;
@@ -233,13 +233,13 @@ static KilnWhy *why(KilnPast *p, const char *name, const char *key, GBytes *part
         w->differences = kiln_differences_new(w->before, w->after);
     w->line = w->differences ? kiln_differences_line(w->differences) : NULL;
     if (!w->line)
-        follow_input(p, w, depth);
+        follow_input(p, w, follows);
     if (!w->line)
         w->line = w->input ? input_line(w) : no_difference(row, key);
     return w;
 }
 
-KilnWhy *kiln_past_why(KilnPast *p, const char *name, const char *key, GBytes *parts)
+KilnWhy *kiln_past_why(KilnPast *p, const char *name, const char *key, GBytes *parts, bool follows)
 {
-    return kiln_past_is_empty(p) ? NULL : why(p, name, key, parts, 0);
+    return kiln_past_is_empty(p) ? NULL : why(p, name, key, parts, follows);
 }

@@ -26,8 +26,9 @@ typedef struct KilnWhy {
     char *input;                  /* the first step that it stands on or reads and that is another; or NULL */
     struct KilnWhy *first;        /* why that one is */
 } KilnWhy;
-/* parts: of the key; NULL: as the store has them. NULL if no earlier build is known. */
-KilnWhy *kiln_past_why(KilnPast *p, const char *name, const char *key, GBytes *parts);
+/* parts: of the key; NULL: as the store has them. follows: if the step itself is the same, its input's cause is looked
+ * for, and so on to the first; else only `input` says so. NULL if no earlier build is known. */
+KilnWhy *kiln_past_why(KilnPast *p, const char *name, const char *key, GBytes *parts, bool follows);
 void kiln_why_free(KilnWhy *w);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnWhy, kiln_why_free)
 

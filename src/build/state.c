@@ -100,7 +100,7 @@ gint kiln_step_input(const KilnStep *step, const KilnStep *other)
 
 static void append_range(GString *text, gint64 first, gint64 last)
 {
-    g_string_append_printf(text, "%s%" G_GINT64_FORMAT, text->len && text->str[text->len - 1] != ' ' ? "," : "", first);
+    g_string_append_printf(text, "%s%" G_GINT64_FORMAT, text->len ? "," : "", first);
     if (last != first)
         g_string_append_printf(text, "-%" G_GINT64_FORMAT, last);
 }

@@ -84,7 +84,8 @@ static json_object *why_json(const KilnWhy *w, const char *name)
     return list;
 }
 
-static json_object *step_json(KilnStore *store, KilnPast *past, const KilnBuildStepRow *row)
+/* follows: to the first cause; else only to what the build has made anew itself, which is shown with its own. */
+static json_object *step_json(KilnStore *store, KilnPast *past, const KilnBuildStepRow *row, bool follows)
 {
     json_object *o = json_object_new_object();
     add_text(o, "name", row->name);
@@ -102,9 +103,11 @@ static json_object *step_json(KilnStore *store, KilnPast *past, const KilnBuildS
     g_autoptr(KilnKeyParts) parts = bytes ? kiln_key_parts_read(bytes) : NULL;
     if (cached && parts)
         json_object_object_add(o, "parts", parts_json(parts));
-    g_autoptr(KilnWhy) why = cached || !row->key ? NULL : kiln_past_why(past, row->name, row->key, NULL);
+    g_autoptr(KilnWhy) why = cached || !row->key ? NULL : kiln_past_why(past, row->name, row->key, NULL, follows);
     if (why)
         json_object_object_add(o, "why", why_json(why, row->name));
+    if (why && !follows)
+        add_text(o, "input", why->input);
     return o;
 }
 
@@ -119,6 +122,12 @@ static json_object *build_json(const KilnBuildRow *build)
     return o;
 }
 
+static const char *text_of(json_object *o, const char *key)
+{
+    json_object *value;
+    return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : NULL;
+}
+
 /* Without a step: those that were executed. */
 static json_object *steps_json(KilnStore *store, const KilnBuildRow *build, const char *step, GError **error)
 {
@@ -127,10 +136,19 @@ static json_object *steps_json(KilnStore *store, const KilnBuildRow *build, cons
         return NULL;
     g_autoptr(KilnPast) past = kiln_past_new(store, build->project, build->id);
     json_object *list = json_object_new_array();
+    g_autoptr(GHashTable) shown = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < rows->len; i++) {
         const KilnBuildStepRow *row = rows->pdata[i];
-        if (step ? is_meant(row, step) : strcmp(row->verdict, "cached") != 0)
-            json_object_array_add(list, step_json(store, past, row));
+        if (!(step ? is_meant(row, step) : strcmp(row->verdict, "cached") != 0))
+            continue;
+        json_object *o = step_json(store, past, row, step != NULL);
+        const char *input = text_of(o, "input");
+        if (input && !g_hash_table_contains(shown, input)) { /* it was cached, and is another all the same */
+            json_object_put(o);
+            o = step_json(store, past, row, true);
+        }
+        json_object_array_add(list, o);
+        g_hash_table_add(shown, row->name);
     }
     if (!step || json_object_array_length(list))
         return list;

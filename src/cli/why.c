@@ -21,9 +21,13 @@ G_GNUC_PRINTF(2, 3) static void print_line(const char *indent, const char *forma
     printf("%s%s\n", indent, printable);
 }
 
-/* The steps on the way to the first cause, and what has changed there. */
-static void print_why(json_object *why)
+/* The steps on the way to the first cause, and what has changed there. input: that this is one of the other steps. */
+static void print_why(json_object *why, const char *input)
 {
+    if (input) {
+        print_line("    ", "stands on or reads what was made anew: %s", input);
+        return;
+    }
     for (guint i = 0; i < kiln_array_length(why); i++) {
         json_object *o = json_object_array_get_idx(why, i);
         json_object *differences = kiln_result_array(o, "differences");
@@ -74,9 +78,10 @@ static void print_step(json_object *step)
     else
         print_line("    ", "%s, %.1fs", verdict, (double)took / G_USEC_PER_SEC);
     json_object *why = kiln_result_array(step, "why");
+    const char *input = kiln_result_string(step, "input");
     const char *cause = kiln_result_string(step, "cause");
     if (why && !(cause && g_str_has_prefix(cause, "--")))
-        print_why(why);
+        print_why(why, input);
     else if (!cached)
         print_line("    ", "%s", cause ? cause : "no earlier build of this is known");
     print_parts(kiln_result_array(step, "parts"));
