@@ -10,7 +10,7 @@
 
 struct KilnDifferences {
     GArray *list;         /* KilnDifference */
-    GPtrArray *strings;   /* that the list points to, where parts were taken together */
+    GPtrArray *strings;   /* the values that the list points to */
     guint n_files;
 };
 
@@ -23,45 +23,91 @@ static bool is_count(const char *what)
     return g_strv_contains(counts, what);
 }
 
-static char *identity(const KilnKeyPart *part)
+static int compare_names(const KilnKeyPart *a, const KilnKeyPart *b)
 {
-    return g_strconcat(part->what, "\n", part->name, NULL);
+    int order = strcmp(a->what, b->what);
+    return order ? order : g_strcmp0(a->name, b->name);
 }
 
-/* identity ↦ values, with spaces between them; order: the identities as they come. */
-static GHashTable *gather(const KilnKeyParts *parts, GPtrArray *order)
+/* Parts lie in the order in which they were fed. */
+static gint by_name(gconstpointer a, gconstpointer b)
 {
-    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)(void *)g_free);
-    for (guint i = 0; i < kiln_key_parts_length(parts); i++) {
-        const KilnKeyPart *part = kiln_key_parts_get(parts, i);
-        if (is_count(part->what))
-            continue;
-        char *id = identity(part);
-        const char *there = g_hash_table_lookup(table, id);
-        const char *value = part->value ? part->value : "";
-        char *text = there ? g_strconcat(there, " ", value, NULL) : g_strdup(value);
-        if (!there)
-            g_ptr_array_add(order, g_strdup(id));
-        g_hash_table_insert(table, id, text);
-    }
-    return table;
+    const KilnKeyPart *x = *(KilnKeyPart *const *)a, *y = *(KilnKeyPart *const *)b;
+    int order = compare_names(x, y);
+    return order ? order : (x > y) - (x < y);
 }
 
-static const char *keep(KilnDifferences *d, const char *text)
+static GPtrArray *sort_parts(const KilnKeyParts *parts)
 {
-    if (!text)
+    GPtrArray *sorted = g_ptr_array_sized_new(kiln_key_parts_length(parts));
+    for (guint i = 0; i < kiln_key_parts_length(parts); i++)
+        if (!is_count(kiln_key_parts_get(parts, i)->what))
+            g_ptr_array_add(sorted, (gpointer)kiln_key_parts_get(parts, i));
+    g_ptr_array_sort(sorted, by_name);
+    return sorted;
+}
+
+/* Parts of one kind and name: those from `from` up to `to`. */
+typedef struct {
+    const GPtrArray *parts;
+    guint from, to;
+} Group;
+
+static const KilnKeyPart *first_of(const Group *g)
+{
+    return g->from < g->parts->len ? g->parts->pdata[g->from] : NULL;
+}
+
+static void next_group(Group *g)
+{
+    g->from = g->to;
+    const KilnKeyPart *first = first_of(g);
+    while (g->to < g->parts->len && compare_names(first, g->parts->pdata[g->to]) == 0)
+        g->to++;
+}
+
+static bool same_values(const Group *a, const Group *b)
+{
+    if (a->to - a->from != b->to - b->from)
+        return false;
+    for (guint i = 0; i < a->to - a->from; i++)
+        if (g_strcmp0(((const KilnKeyPart *)a->parts->pdata[a->from + i])->value,
+                      ((const KilnKeyPart *)b->parts->pdata[b->from + i])->value) != 0)
+            return false;
+    return true;
+}
+
+/* With spaces between them; the list's. NULL: there are none. */
+static const char *join_values(KilnDifferences *d, const Group *g)
+{
+    if (!g)
         return NULL;
-    char *copy = g_strdup(text);
-    g_ptr_array_add(d->strings, copy);
-    return copy;
+    GString *text = g_string_new(NULL);
+    for (guint i = g->from; i < g->to; i++) {
+        const KilnKeyPart *part = g->parts->pdata[i];
+        g_string_append_printf(text, "%s%s", i > g->from ? " " : "", part->value ? part->value : "");
+    }
+    char *joined = g_string_free(text, FALSE);
+    g_ptr_array_add(d->strings, joined);
+    return joined;
 }
 
-static void add(KilnDifferences *d, const char *id, const char *before, const char *after)
+static void add(KilnDifferences *d, const Group *before, const Group *after)
 {
-    const char *name = strchr(id, '\n') + 1;
-    g_autofree char *what = g_strndup(id, (gsize)(name - id) - 1);
-    const KilnDifference difference = {keep(d, what), *name ? keep(d, name) : NULL, keep(d, before), keep(d, after)};
+    const KilnKeyPart *part = first_of(after ? after : before);
+    const KilnDifference difference = {part->what, part->name, join_values(d, before), join_values(d, after)};
     g_array_append_val(d->list, difference);
+}
+
+/* What people look for first comes first: what the Dockerfile says before the files that it reads. */
+static gint files_last(gconstpointer a, gconstpointer b)
+{
+    const KilnDifference *x = a, *y = b;
+    int file = strcmp(x->what, "file") == 0, other = strcmp(y->what, "file") == 0;
+    int order = file - other;
+    order = order ? order : (x->after == NULL) - (y->after == NULL);
+    order = order ? order : strcmp(x->what, y->what);
+    return order ? order : g_strcmp0(x->name, y->name);
 }
 
 KilnDifferences *kiln_differences_new(const KilnKeyParts *before, const KilnKeyParts *after)
@@ -69,18 +115,21 @@ KilnDifferences *kiln_differences_new(const KilnKeyParts *before, const KilnKeyP
     KilnDifferences *d = g_new0(KilnDifferences, 1);
     d->list = g_array_new(FALSE, FALSE, sizeof(KilnDifference));
     d->strings = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) old_ids = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GHashTable) old = gather(before, old_ids), now = gather(after, ids);
-    for (guint i = 0; i < ids->len; i++) {
-        const char *was = g_hash_table_lookup(old, ids->pdata[i]), *is = g_hash_table_lookup(now, ids->pdata[i]);
-        d->n_files += g_str_has_prefix(ids->pdata[i], "file\n");
-        if (!was || strcmp(was, is) != 0)
-            add(d, ids->pdata[i], was, is);
+    g_autoptr(GPtrArray) old = sort_parts(before), now = sort_parts(after);
+    Group a = {.parts = old}, b = {.parts = now};
+    next_group(&a);
+    next_group(&b);
+    while (first_of(&a) || first_of(&b)) {
+        int order = !first_of(&a) ? 1 : !first_of(&b) ? -1 : compare_names(first_of(&a), first_of(&b));
+        if (order != 0 || !same_values(&a, &b))
+            add(d, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL);
+        d->n_files += order >= 0 && strcmp(first_of(&b)->what, "file") == 0;
+        if (order <= 0)
+            next_group(&a);
+        if (order >= 0)
+            next_group(&b);
     }
-    for (guint i = 0; i < old_ids->len; i++)
-        if (!g_hash_table_contains(now, old_ids->pdata[i]))
-            add(d, old_ids->pdata[i], g_hash_table_lookup(old, old_ids->pdata[i]), NULL);
+    g_array_sort(d->list, files_last);
     return d;
 }
 
