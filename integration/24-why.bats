@@ -26,7 +26,7 @@ END
         run build $role "$CONTEXT"
         [ "$status" -eq 0 ]
         [[ $output != *'not cached:'* ]]
-        echo "$role" >"$CONTEXT/src/app.js"
+        echo "$role $unique" >"$CONTEXT/src/app.js"
         run build $role "$CONTEXT"
         [[ $output == *'not cached: 1 of 10 files changed: app.js (the steps from here took '*'s last time)'* ]] ||
             { echo "$output"; false; }
