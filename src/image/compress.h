@@ -1,4 +1,4 @@
-/* Compressed streams: gzip (by ISA-L) and zstd in, gzip out. For src/image/ alone. */
+/* Compressed streams: gzip (by ISA-L) and zstd, in and out. For src/image/ and src/cache/ alone. */
 #pragma once
 
 #include "tree/tar.h"
@@ -37,3 +37,14 @@ bool kiln_gzip_write(void *gzip, const void *bytes, size_t size,
                      GError **error); /* a KilnWriteFunc */
 /* Ends the stream; nothing may be written after it. */
 bool kiln_gzip_finish(KilnGzip *z, GError **error);
+
+/* Compresses to a stream of any kind: gzip as above, a zstd frame of this level (0: zstd's default), or not at
+ * all. The same bytes in give the same bytes out, as long as libzstd is the same. */
+typedef struct KilnCompressor KilnCompressor;
+KilnCompressor *kiln_compressor_new(KilnCompression kind, int level, KilnWriteFunc write, void *data);
+void kiln_compressor_free(KilnCompressor *c);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KilnCompressor, kiln_compressor_free)
+bool kiln_compressor_write(void *compressor, const void *bytes, size_t size,
+                           GError **error); /* a KilnWriteFunc */
+/* Ends the stream; nothing may be written after it. */
+bool kiln_compressor_finish(KilnCompressor *c, GError **error);

@@ -213,6 +213,22 @@ bool kiln_ingest_run(KilnIngest *i, GError **error)
     return ok;
 }
 
+bool kiln_ingest_commit_blob(KilnIngest *i, GError **error)
+{
+    KilnStore *s = kiln_layout_store(i->layout);
+    if (i->keep && !kiln_blob_exists(s, i->blob.digest) &&
+        !kiln_blob_commit(s, i->work, "blob", i->blob.digest, error))
+        return false;
+    return kiln_layer_blob_set(s, i->diff_id, &i->blob, error);
+}
+
+bool kiln_ingest_commit_layer(KilnIngest *i, gint64 layer, GError **error)
+{
+    for (guint n = 0; n < kiln_manifest_length(i->manifest); n++)
+        kiln_manifest_get(i->manifest, n)->implicit = false;
+    return kiln_layer_commit_as(kiln_layout_store(i->layout), i->work, i->manifest, layer, error);
+}
+
 void kiln_ingest_clear(KilnIngest *i)
 {
     g_clear_pointer(&i->manifest, kiln_manifest_unref);

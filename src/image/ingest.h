@@ -1,5 +1,5 @@
 /* Takes one layer of a layout in: checks it against its digests, keeps its blob, unpacks it. For
- * src/image/ alone. */
+ * src/image/ and src/cache/ alone. */
 #pragma once
 
 #include "image/layout.h"
@@ -20,4 +20,9 @@ typedef struct {
 /* Does the work; may run in any thread. DIGEST if the blob or its content is not what the digests
  * say, whatever else is wrong with it then; FORMAT if it is, but cannot be unpacked. */
 bool kiln_ingest_run(KilnIngest *i, GError **error);
+/* Puts the blob into the store and says that it carries the layer. */
+bool kiln_ingest_commit_blob(KilnIngest *i, GError **error);
+/* Puts what was unpacked into the store as the layer of this number; of directories that its tar only implies nobody
+ * knows what they are like. */
+bool kiln_ingest_commit_layer(KilnIngest *i, gint64 layer, GError **error);
 void kiln_ingest_clear(KilnIngest *i);

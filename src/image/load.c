@@ -116,10 +116,7 @@ static bool fix_implicit(Loading *g, guint layer, GError **error)
 static bool commit_layer(Loading *g, guint i, GError **error)
 {
     KilnIngest *in = &g->ingests[i];
-    if (in->keep && !kiln_blob_exists(g->store, in->blob.digest) &&
-        !kiln_blob_commit(g->store, in->work, "blob", in->blob.digest, error))
-        return false;
-    if (!kiln_layer_blob_set(g->store, g->diff_ids[i], &in->blob, error))
+    if (!kiln_ingest_commit_blob(in, error))
         return false;
     if (g->chain[i] != 0)
         return true;

@@ -29,3 +29,6 @@ GPtrArray *kiln_load(KilnStore *s, const char *path, const char *ref, const char
  * image ID. */
 char *kiln_import(KilnStore *s, int fd, const char *name, const char *message,
                   const KilnConfig *config, GError **error);
+
+/* A KilnProvideFunc: unpacks a layer of which the store has but the tar. */
+bool kiln_layer_unpack(KilnStore *s, gint64 layer, void *data, GError **error);

@@ -30,6 +30,7 @@
     "CREATE INDEX image_layers_layer ON image_layers (layer);"                                     \
     "CREATE INDEX layer_blobs_digest ON layer_blobs (digest);"                                     \
     "CREATE INDEX IF NOT EXISTS layers_diff_id ON layers (diff_id) WHERE diff_id IS NOT NULL;"                   \
+    "CREATE INDEX IF NOT EXISTS tars_diff_id ON tars (diff_id);"                                                 \
     "CREATE TABLE caches (name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL,"         \
     "    size INTEGER NOT NULL) WITHOUT ROWID;"                                                    \
     "CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL,"         \
@@ -116,6 +117,9 @@ static const char *const statements[SQL_N] = {
     [SQL_CONFIRM_RECORDS] = CONFIRM("records"),
     [SQL_LAYER_INSERT] =
         "INSERT INTO layers (boot, created, used, size, entries) VALUES (?1, ?2, ?2, ?3, ?4)",
+    [SQL_LAYER_PUT] = "INSERT INTO layers (id, boot, created, used, size, entries) VALUES (?1, ?2, ?3, ?3, ?4, ?5)"
+                      " ON CONFLICT (id) DO UPDATE SET boot = ?2, size = ?4, entries = ?5",
+    [SQL_LAYER_ENTRIES] = "SELECT entries FROM layers WHERE id = ?1",
     [SQL_LAYER_EXISTS] = "SELECT 1 FROM layers WHERE id = ?1 AND " VISIBLE("layers", 2),
     [SQL_LAYER_DIFF_ID] = "SELECT diff_id FROM layers WHERE id = ?1",
     [SQL_LAYER_IDS] = "SELECT coalesce(layers.diff_id, tars.diff_id), chain_id FROM layers"
@@ -134,6 +138,7 @@ static const char *const statements[SQL_N] = {
     [SQL_TAR_DIFF_ID] = "SELECT diff_id FROM tars WHERE layer = ?1 AND clamp = ?2",
     [SQL_TAR_CLAMP] =
         "SELECT clamp FROM tars WHERE layer = ?1 AND diff_id = ?2 ORDER BY clamp LIMIT 1",
+    [SQL_TAR_ANY] = "SELECT diff_id FROM tars WHERE layer = ?1 ORDER BY clamp LIMIT 1",
     [SQL_BLOB_PUT] = "INSERT OR REPLACE INTO blobs (digest, size, boot, used)"
                      " VALUES (?1, ?2, ?3, CAST(strftime('%s') AS INTEGER))",
     [SQL_BLOB_SIZE] = "SELECT size FROM blobs WHERE digest = ?1 AND " VISIBLE("blobs", 2),
@@ -208,7 +213,7 @@ static const char *const statements[SQL_N] = {
     [SQL_USAGE_CACHES] = "SELECT name, id, used FROM caches",
     /* collect.c. A file takes a block of 4 KiB at least, more than half of which is lost by one in two. */
     [SQL_USAGE_BOUND] =
-        "SELECT coalesce((SELECT sum(size + 4096 * entries) FROM layers), 0) +"
+        "SELECT coalesce((SELECT sum(size + 4096 * max(entries, 0)) FROM layers), 0) +"
         " coalesce((SELECT sum(size) FROM blobs), 0) + coalesce((SELECT sum(max(size, 0)) FROM caches), 0)",
     [SQL_CACHE_UNMEASURED] = "SELECT name FROM caches WHERE size < 0",
     [SQL_CACHE_SET_SIZE] = "UPDATE caches SET size = ?2 WHERE name = ?1",
@@ -218,7 +223,10 @@ static const char *const statements[SQL_N] = {
         "SELECT 1 FROM images WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM names WHERE image = ?1)",
     [SQL_COLLECT_BLOB] = "SELECT 1 FROM blobs WHERE digest = ?1 AND used <= ?2"
                          " AND NOT EXISTS (SELECT 1 FROM images WHERE id = ?1) AND NOT EXISTS"
-                         " (SELECT 1 FROM layer_blobs JOIN layers USING (diff_id) WHERE digest = ?1)",
+                         " (SELECT 1 FROM layer_blobs JOIN layers USING (diff_id) WHERE digest = ?1)"
+                         /* all that there is of a packed layer */
+                         " AND NOT EXISTS (SELECT 1 FROM layer_blobs JOIN tars USING (diff_id)"
+                         " JOIN layers ON layers.id = layer WHERE digest = ?1 AND entries < 0)",
     [SQL_LAYER_DELETE] = "DELETE FROM layers WHERE id = ?1",
     [SQL_TARS_DELETE_OF] = "DELETE FROM tars WHERE layer = ?1",
     [SQL_RECORDS_DELETE_OF] = "DELETE FROM records WHERE layer = ?1",

@@ -6,6 +6,17 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+/* What a packed layer can be unpacked from. */
+static bool has_tar(KilnStore *s, gint64 layer)
+{
+    KilnLayerBlob blob;
+    g_autofree char *diff_id = kiln_layer_any_diff_id(s, layer);
+    bool there = diff_id != NULL && kiln_layer_blob_lookup(s, diff_id, &blob);
+    if (there)
+        kiln_layer_blob_clear(&blob);
+    return there;
+}
+
 bool kiln_layer_is_usable(KilnStore *s, gint64 layer)
 {
     g_mutex_lock(&s->layers_mutex);
@@ -15,7 +26,11 @@ bool kiln_layer_is_usable(KilnStore *s, gint64 layer)
     char name[24];
     struct stat st;
     snprintf(name, sizeof name, "%" G_GINT64_FORMAT, layer);
-    return !condemned && (was_read || kiln_manifest_is_whole(s->manifests_fd, name)) &&
+    if (condemned)
+        return false;
+    if (!was_read && kiln_layer_is_packed(s, layer))
+        return has_tar(s, layer);
+    return (was_read || kiln_manifest_is_whole(s->manifests_fd, name)) &&
            fstatat(s->layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 

@@ -44,21 +44,41 @@ static bool move_into_place(KilnStore *s, KilnWork *w, gint64 layer, GError **er
            kiln_store_fail(error, -result, "cannot create %s/layers/%s", s->root, name);
 }
 
-gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GError **error)
+/* Within the transaction: whether layers/N is there, and not only its tar. */
+static bool is_unpacked(KilnStore *s, gint64 layer)
+{
+    g_autoptr(KilnQuery) q = kiln_database_query(s->db, SQL_LAYER_ENTRIES, "i", layer);
+    return kiln_query_row(s->db, q, NULL) && sqlite3_column_int64(q, 0) >= 0;
+}
+
+static bool put_row(KilnStore *s, gint64 *layer, gint64 size, gint64 entries, GError **error)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    bool ok = *layer != 0 ? kiln_database_run(s->db, error, SQL_LAYER_PUT, "igiii", *layer, now, size, entries)
+                          : kiln_database_run(s->db, error, SQL_LAYER_INSERT, "giii", now, size, entries);
+    if (ok && *layer == 0)
+        *layer = kiln_database_last_id(s->db);
+    if (ok && !kiln_lease_new_layer(s, *layer))
+        ok = kiln_store_fail(error, EBUSY, "cannot lease layer %" G_GINT64_FORMAT " of %s", *layer, s->root);
+    return ok;
+}
+
+/* layer: its number, 0: the next. */
+static gint64 commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, gint64 layer, GError **error)
 {
     if (!kiln_manifest_write(manifest, w->fd, "manifest", error))
         return 0;
-    gint64 layer = 0;
     kiln_database_lock(s->db);
     bool ok = kiln_database_begin(s->db, error);
+    if (ok && layer != 0 && is_unpacked(s, layer)) { /* by another process meanwhile */
+        kiln_database_rollback(s->db);
+        kiln_database_unlock(s->db);
+        return layer;
+    }
     if (ok) {
-        ok = kiln_database_run(
-            s->db, error, SQL_LAYER_INSERT, "giii", g_get_real_time() / G_USEC_PER_SEC,
-            (gint64)kiln_manifest_size(manifest), (gint64)kiln_manifest_length(manifest));
-        layer = kiln_database_last_id(s->db);
-        if (ok && !kiln_lease_new_layer(s, layer))
-            ok = kiln_store_fail(error, EBUSY, "cannot lease layer %" G_GINT64_FORMAT " of %s", layer, s->root);
-        ok = ok && move_into_place(s, w, layer, error);
+        ok = put_row(s, &layer, (gint64)kiln_manifest_size(manifest),
+                     (gint64)kiln_manifest_length(manifest), error) &&
+             move_into_place(s, w, layer, error);
         if (ok)
             ok = kiln_database_commit(s->db, error);
         else
@@ -73,6 +93,84 @@ gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GErr
     return layer;
 }
 
+gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GError **error)
+{
+    return commit(s, w, manifest, 0, error);
+}
+
+bool kiln_layer_commit_as(KilnStore *s, KilnWork *w, KilnManifest *manifest, gint64 layer, GError **error)
+{
+    return commit(s, w, manifest, layer, error) != 0;
+}
+
+/* AUTOINCREMENT never gives a number again, also of a row that is gone. */
+gint64 kiln_layer_reserve(KilnStore *s, GError **error)
+{
+    gint64 layer = 0;
+    kiln_database_lock(s->db);
+    bool ok = kiln_database_begin(s->db, error);
+    if (ok && put_row(s, &layer, 0, 0, error) &&
+        kiln_database_run(s->db, error, SQL_LAYER_DELETE, "i", layer)) {
+        ok = kiln_database_commit(s->db, error);
+    } else if (ok) {
+        kiln_database_rollback(s->db);
+        ok = false;
+    }
+    kiln_database_unlock(s->db);
+    return ok ? layer : 0;
+}
+
+bool kiln_layer_put_packed(KilnStore *s, gint64 layer, guint64 size, GError **error)
+{
+    kiln_database_lock(s->db);
+    bool ok = kiln_database_begin(s->db, error);
+    if (ok && (is_unpacked(s, layer) || put_row(s, &layer, (gint64)size, -1, error))) {
+        ok = kiln_database_commit(s->db, error);
+    } else if (ok) {
+        kiln_database_rollback(s->db);
+        ok = false;
+    }
+    kiln_database_unlock(s->db);
+    return ok;
+}
+
+void kiln_store_set_provider(KilnStore *s, KilnProvideFunc provide, void *data)
+{
+    s->provide = provide;
+    s->provide_data = data;
+}
+
+bool kiln_layer_is_packed(KilnStore *s, gint64 layer)
+{
+    kiln_database_lock(s->db);
+    sqlite3_stmt *q = kiln_database_query(s->db, SQL_LAYER_ENTRIES, "i", layer);
+    bool packed = kiln_query_row(s->db, q, NULL) && sqlite3_column_int64(q, 0) < 0;
+    kiln_query_end(q);
+    kiln_database_unlock(s->db);
+    return packed;
+}
+
+/* Sees to it that manifest and directory are there. What is not is met, and reported, by whoever opens it. */
+static bool require(KilnStore *s, gint64 layer, GError **error)
+{
+    char name[24];
+    g_mutex_lock(&s->layers_mutex);
+    bool here = g_hash_table_contains(s->manifests, &layer);
+    g_mutex_unlock(&s->layers_mutex);
+    snprintf(name, sizeof name, "%" G_GINT64_FORMAT, layer);
+    if (here || s->provide == NULL || faccessat(s->manifests_fd, name, F_OK, 0) == 0)
+        return true;
+    return s->provide(s, layer, s->provide_data, error);
+}
+
+bool kiln_layers_require(KilnStore *s, const gint64 *layers, guint n, GError **error)
+{
+    for (guint i = 0; i < n; i++)
+        if (!require(s, layers[i], error))
+            return false;
+    return true;
+}
+
 KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error)
 {
     g_mutex_lock(&s->layers_mutex);
@@ -83,6 +181,8 @@ KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error)
     if (m != NULL)
         return m;
 
+    if (!require(s, layer, error))
+        return NULL;
     /* Two threads may read the same one at once; then the first to finish is kept. */
     char name[24];
     snprintf(name, sizeof name, "%" G_GINT64_FORMAT, layer);
@@ -107,6 +207,8 @@ KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error)
 
 int kiln_layer_fd(KilnStore *s, gint64 layer, GError **error)
 {
+    if (!require(s, layer, error))
+        return -1;
     bool missing = false;
     g_mutex_lock(&s->layers_mutex);
     int fd = GPOINTER_TO_INT(g_hash_table_lookup(s->layer_fds, &layer)) - 1;
@@ -173,6 +275,16 @@ void kiln_layer_ids(KilnStore *s, const gint64 *layers, guint n, gint64 clamp, c
     }
     kiln_database_rollback(s->db);
     kiln_database_unlock(s->db);
+}
+
+char *kiln_layer_any_diff_id(KilnStore *s, gint64 layer)
+{
+    kiln_database_lock(s->db);
+    char *diff_id = text_of(s, kiln_database_query(s->db, SQL_LAYER_DIFF_ID, "i", layer));
+    if (diff_id == NULL)
+        diff_id = text_of(s, kiln_database_query(s->db, SQL_TAR_ANY, "i", layer));
+    kiln_database_unlock(s->db);
+    return diff_id;
 }
 
 bool kiln_layer_tar_clamp(KilnStore *s, gint64 layer, const char *diff_id, gint64 *clamp)

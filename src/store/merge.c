@@ -90,6 +90,8 @@ GArray *kiln_layer_lowers(KilnStore *s, const gint64 *chain, guint n, GError **e
         g_array_append_val(lowers, layer);
         done += length;
     }
+    if (!kiln_layers_require(s, chain + done, n - done, error))
+        return NULL;
     g_array_append_vals(lowers, chain + done, n - done);
     return g_steal_pointer(&lowers);
 }

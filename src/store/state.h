@@ -14,6 +14,9 @@ struct KilnStore {
 
     int root_fd, layers_fd, manifests_fd, blobs_fd, tmp_fd, stub_fd, lock_fd;
 
+    KilnProvideFunc provide; /* or NULL */
+    void *provide_data;
+
     GMutex layers_mutex;
     GHashTable *layer_fds; /* gint64 → fd + 1 */
     GHashTable *manifests; /* gint64 → KilnManifest* */
@@ -53,6 +56,11 @@ bool kiln_session_is_dead(KilnStore *s, const char *name);
 
 /* src/store/cache.c: whether another process uses it now. */
 bool kiln_cache_held(KilnStore *s, const char *name);
+
+/* src/store/layer.c: whether the store has but the layer's tar. */
+bool kiln_layer_is_packed(KilnStore *s, gint64 layer);
+/* Sees to it that these layers are there, and not only their tars. */
+bool kiln_layers_require(KilnStore *s, const gint64 *layers, guint n, GError **error);
 
 /* src/store/sweep.c: removes the rows of other boots, and files without a row. Needs the store
  * exclusively. */

@@ -86,6 +86,16 @@ int kiln_work_mkdir(KilnWork *w, const char *name, GError **error);
  * ------------------------------------------------------------------------------------------ */
 /* Renames the work's "upper" to layers/N and writes its manifest. Returns N, or 0 on error. */
 gint64 kiln_layer_commit(KilnStore *s, KilnWork *w, KilnManifest *manifest, GError **error);
+/* Layers that are not here yet (docs/store.md, "Packed layers"). reserve: a number of which nothing is known; 0 on
+ * error. commit_as: as commit, but gives the layer this number, unless it is there by now. put_packed: the layer's
+ * tar (kiln_layer_set_tar_diff_id()) is a blob of this size. */
+gint64 kiln_layer_reserve(KilnStore *s, GError **error);
+bool kiln_layer_commit_as(KilnStore *s, KilnWork *w, KilnManifest *manifest, gint64 layer, GError **error);
+bool kiln_layer_put_packed(KilnStore *s, gint64 layer, guint64 size, GError **error);
+/* Called when directory or manifest of a layer are wanted that is not there: makes them, by commit_as. May be called
+ * by several threads at once, also for one layer. */
+typedef bool (*KilnProvideFunc)(KilnStore *s, gint64 layer, void *data, GError **error);
+void kiln_store_set_provider(KilnStore *s, KilnProvideFunc provide, void *data);
 /* The manifest, read once and kept; unref it. NULL on error. */
 KilnManifest *kiln_layer_manifest(KilnStore *s, gint64 layer, GError **error);
 /* An O_PATH fd of the directory, borrowed, kept until the store is closed; -1 on error. */
@@ -120,6 +130,8 @@ bool kiln_layer_set_diff_id(KilnStore *s, gint64 layer, const char *diff_id, GEr
 char *kiln_layer_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp);
 bool kiln_layer_set_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp, const char *diff_id,
                                 GError **error);
+/* Any of these. */
+char *kiln_layer_any_diff_id(KilnStore *s, gint64 layer);
 /* With which clamp the layer's tar has this diffID; false if none is known to. */
 bool kiln_layer_tar_clamp(KilnStore *s, gint64 layer, const char *diff_id, gint64 *clamp);
 /* What is known of n layers: diff_ids[i] as kiln_layer_tar_diff_id() gives it, chain_ids[i] as it was set; NULL
