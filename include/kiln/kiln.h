@@ -35,6 +35,7 @@
  *            network "default"|"none"|"host" of RUN, allow[] "network.host", "security.insecure",
  *            seccomp "builtin" (default), "unconfined" or the path of a profile in Docker's form, no_new_privs flag
  *            → {"image_id":"sha256:…","digest":"sha256:…" (of the manifest, with output),"names":[…]}
+ *            cache_from[] and cache_to[]: lines KEY=VALUE, as the flags of kiln-build(1) have them; paths absolute,
  *            on_error "shell": when a RUN fails, a shell is opened in its sandbox on the caller's terminal, if there
  *            is one (standard error and the controlling terminal)
  *   run      image, pull and platform as for build, command[] (default: the image's), entrypoint[], variables[] "K=V" or

@@ -1,6 +1,6 @@
 /* The result: the target's layers get their digests, the configuration its rootfs and history, and the
  * store its image. */
-#include "build/engine.h"
+#include "build/exports.h"
 #include "image/export.h"
 
 #include <string.h>
@@ -114,6 +114,10 @@ static KilnBuilt *configure(KilnEngine *e, const GArray *chain, const Digests *d
     g_autoptr(KilnConfig) config = kiln_config_copy(e->options->plan->config);
     kiln_config_set_diff_ids(config, (const char *const *)d->diff_ids);
     add_history(e, config);
+    json_object *cache = kiln_exports_inline(e, d->diff_ids);
+    json_object_object_del(kiln_config_json(config), KILN_CACHE_INLINE_KEY); /* a base's is not this image's */
+    if (cache)
+        json_object_object_add(kiln_config_json(config), KILN_CACHE_INLINE_KEY, cache);
     if (!kiln_config_validate(config, error))
         return NULL;
     KilnBuilt *b = g_new0(KilnBuilt, 1);

@@ -2,6 +2,8 @@
  * needs are done. A step first makes its key, then either finds its record or is executed. */
 #include "build/engine.h"
 #include "build/etc.h"
+#include "build/exports.h"
+#include "build/imports.h"
 #include "build/network.h"
 #include "build/shell.h"
 #include "build/step-limits.h"
@@ -113,16 +115,19 @@ static void release_key(KilnEngine *e, Outcome *outcome)
     g_mutex_unlock(&e->lock);
 }
 
-/* The layer's number, or 0. */
-static gint64 fill_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
-                         KilnTask *task, GError **error)
+/* *layer: the number that it is to have, 0: the next. */
+static bool fill_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
+                       KilnTask *task, gint64 *layer, GError **error)
 {
     int upperfd = kiln_work_mkdir(work, "upper", error);
     if (upperfd < 0)
-        return 0;
+        return false;
     g_autoptr(KilnManifest) manifest =
         kiln_step_ops(step->kind)->execute(e, step, prepared, work, upperfd, task, error);
-    return manifest ? kiln_layer_commit(e->options->store, work, manifest, error) : 0;
+    if (manifest && *layer)
+        return kiln_layer_commit_as(e->options->store, work, manifest, *layer, error);
+    *layer = manifest ? kiln_layer_commit(e->options->store, work, manifest, error) : 0;
+    return *layer != 0;
 }
 
 static void sweep(gpointer work, gpointer data)
@@ -148,10 +153,10 @@ static bool make_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnTas
     if (!work)
         return false;
     kiln_networks_expect(e, step);
-    *layer = fill_layer(e, step, prepared, work, task, error);
+    bool ok = fill_layer(e, step, prepared, work, task, layer, error);
     if (!kiln_shell_keeps(e, work))
         g_thread_pool_push(e->sweepers, work, NULL); /* nobody need wait for its removal */
-    return *layer != 0;
+    return ok;
 }
 
 static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
@@ -180,7 +185,8 @@ static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer pr
 static bool find_or_execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
                             KilnRecord *out, GError **error)
 {
-    if (kiln_step_find(e, step, state, prepared, out))
+    if (kiln_step_find(e, step, state, prepared, out) ||
+        (!kiln_step_ignores_cache(e, step) && kiln_imports_find(e, step, state, out)))
         return true;
     if (!kiln_step_lock(e, step, state, task, error))
         return false;
@@ -239,6 +245,23 @@ void kiln_step_release(const KilnStep *step, gpointer prepared)
     const KilnStepKindOps *ops = kiln_step_ops(step->kind);
     if (prepared && ops->release)
         ops->release(prepared);
+}
+
+bool kiln_step_execute_as(KilnEngine *e, KilnStep *step, gint64 layer, gint64 *duration, GError **error)
+{
+    KilnTask *task = kiln_task_start(e->options->emitter, step->name);
+    KilnState *state = kiln_state_new(step->parent);
+    gpointer prepared = NULL;
+    GError *failure = NULL;
+    bool ok = kiln_step_key(e, step, state, &prepared, &failure) &&
+              make_layer(e, step, prepared, task, &layer, &failure);
+    *duration = kiln_task_elapsed(task);
+    kiln_step_release(step, prepared);
+    kiln_state_free(state);
+    kiln_task_end(task, kiln_verdict_of(failure), ok ? NULL : failure->message);
+    if (!ok)
+        g_propagate_error(error, failure);
+    return ok;
 }
 
 static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GError **error)
@@ -324,7 +347,8 @@ static KilnStep *run_one(KilnEngine *e, KilnStep *step)
 static void add_places(KilnEngine *e, gint n)
 {
     g_mutex_lock(&e->lock);
-    g_thread_pool_set_max_threads(e->workers, g_thread_pool_get_max_threads(e->workers) + n, NULL);
+    if (e->workers) /* else one that was found in a cache runs after all others */
+        g_thread_pool_set_max_threads(e->workers, g_thread_pool_get_max_threads(e->workers) + n, NULL);
     g_mutex_unlock(&e->lock);
 }
 
@@ -445,10 +469,11 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     e.digesters = g_thread_pool_new(kiln_build_digest_ahead, &e, (gint)g_get_num_processors(), FALSE, NULL);
     e.sweepers = g_thread_pool_new(sweep, NULL, 1, FALSE, NULL);
     kiln_engine_open_index(&e);
+    e.imports = kiln_imports_new(&e);
 
     kiln_build_history_begin(options->history, options->plan);
     KilnBuilt *built = NULL;
-    bool ok = run_steps(&e, error);
+    bool ok = run_steps(&e, error) && kiln_imports_bring_result(&e, error);
     if (!ok && e.shell)
         kiln_shell_run(&e);
     g_clear_pointer(&e.shell, kiln_shell_free);
@@ -458,6 +483,9 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     g_thread_pool_free(e.sweepers, FALSE, TRUE);
     if (ok)
         built = kiln_build_assemble(&e, error);
+    if (built && !kiln_exports_write(&e, error))
+        g_clear_pointer(&built, kiln_built_free);
+    g_clear_pointer(&e.imports, kiln_imports_free);
 
     for (guint i = 0; i < steps->len; i++) {
         KilnStep *step = steps->pdata[i];

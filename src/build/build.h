@@ -8,6 +8,7 @@
 #include "build/history.h"
 #include "build/past.h"
 #include "build/run-settings.h"
+#include "build/transport.h"
 #include "plan/plan.h"
 #include "report/emit.h"
 #include "store/store.h"
@@ -36,6 +37,8 @@ typedef struct {
     KilnPast *past; /* earlier builds of the same, to tell why a step is done; NULL: it is not told */
     KilnBuildHistory *history; /* gets what becomes of each step; NULL: not wanted */
     const KilnFetcher *fetcher; /* for ADD; NULL: nothing can be fetched */
+    const GPtrArray *cache_sources; /* KilnCacheSource* to find steps in; may be NULL */
+    const GPtrArray *cache_targets; /* KilnCacheTarget* to write when all is done; may be NULL */
     guint jobs;               /* steps that run at once; 0: a default */
     bool no_cache;
     bool record;  /* the store gets the image; otherwise its layers alone, as the cache */

@@ -1,6 +1,8 @@
 /* RUN --mount=type=cache: a directory of the store that outlives builds. */
+#include "build/imports.h"
 #include "build/isolation.h"
 #include "build/mounts-private.h"
+#include "cache/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +42,7 @@ static bool has_seed(const KilnMount *m)
 
 /* Caches that begin differently are different ones, as in BuildKit; without `from`, `source` is a part of the
  * one that there is. */
-static char *cache_id(const KilnMount *m)
+char *kiln_cache_mount_name(const KilnMount *m)
 {
     const KilnState *from = kiln_step_state(m->from.step);
     g_autoptr(KilnHash) hash = kiln_hash_new();
@@ -55,7 +57,7 @@ static char *cache_id(const KilnMount *m)
 
 static KilnCache *find_cache(const KilnStepMounts *s, const KilnMount *m)
 {
-    g_autofree char *id = cache_id(m);
+    g_autofree char *id = kiln_cache_mount_name(m);
     for (guint i = 0; i < s->caches->len; i++) {
         KilnCache *c = s->caches->pdata[i];
         if (strcmp(c->id, id) == 0)
@@ -79,7 +81,7 @@ static void collect(KilnStepMounts *s)
         KilnCache *c = find_cache(s, m);
         if (!c) {
             c = g_new0(KilnCache, 1);
-            c->id = cache_id(m);
+            c->id = kiln_cache_mount_name(m);
             c->mount = m;
             c->lock = -1;
             g_ptr_array_add(s->caches, c);
@@ -173,9 +175,38 @@ static void set_attributes(const KilnStepMounts *s, const KilnMount *m, int fd)
         (void)!fchmod(fd, m->mode >= 0 ? (mode_t)m->mode : 0755);
 }
 
+/* What a cache that the build reads has of it. *found: it is a directory of the work folder by this name. What is
+ * damaged is warned of, and nothing. */
+static bool import_directory(KilnStepMounts *s, const KilnCache *c, const char *name, bool *found, GError **error)
+{
+    const KilnCacheSource *source;
+    const KilnCacheMount *mount = kiln_imports_mount(s->engine, c->id, &source);
+    KilnStore *store = s->engine->options->store;
+    g_autoptr(GError) failure = NULL;
+    *found = false;
+    if (!mount)
+        return true;
+    int fd = kiln_work_mkdir(s->work, name, error);
+    if (fd < 0)
+        return false;
+    *found = kiln_cache_mount_restore(source, mount, store, fd, &failure);
+    if (*found)
+        return true;
+    g_autofree char *text =
+        g_strdup_printf("the cache mount \"%s\" is not taken from the cache: %s", c->mount->id, failure->message);
+    kiln_emit_warning(s->engine->options->emitter, NULL, text);
+    return true;
+}
+
 static bool make_directory(KilnStepMounts *s, const KilnCache *c, GError **error)
 {
     const KilnMount *m = c->mount;
+    g_autofree char *imported = kiln_mounts_name(s, m, "imported");
+    bool found = false;
+    if (!import_directory(s, c, imported, &found, error))
+        return false;
+    if (found)
+        return kiln_cache_commit(s->engine->options->store, s->work, imported, c->name, error);
     g_autofree char *name = kiln_mounts_name(s, m, "cache");
     int fd = kiln_work_mkdir(s->work, name, error);
     bool file = false;

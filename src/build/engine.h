@@ -25,6 +25,7 @@ struct KilnState {
 
 typedef struct KilnEtc KilnEtc;                 /* etc.h */
 typedef struct KilnBuildLimits KilnBuildLimits; /* step-limits.h */
+typedef struct KilnImports KilnImports;         /* imports.h */
 typedef struct KilnNetworks KilnNetworks;       /* network.h */
 typedef struct KilnShell KilnShell;             /* shell.h */
 
@@ -36,6 +37,7 @@ typedef struct {
     KilnSnapshotter snapshotter; /* AUTO until the first RUN: step-root.h */
     GPtrArray *rootfses;         /* KilnRootfsCopy that no step has: rootfs-copy.c; NULL: none */
     bool isolation_warned;       /* isolation.c */
+    KilnImports *imports; /* NULL: no caches are read */
     KilnStatIndex *index; /* of the context */
     char *index_name;
 
@@ -145,6 +147,8 @@ const KilnStepKindOps *kiln_step_ops(KilnStepKind kind); /* NULL for FROM */
  * kiln_step_release(), also after an error. */
 bool kiln_step_key(KilnEngine *e, KilnStep *step, KilnState *state, gpointer *prepared, GError **error);
 void kiln_step_release(const KilnStep *step, gpointer prepared);
+/* Executes a step that was found in a cache, which does not have its layer, as the layer of this number. */
+bool kiln_step_execute_as(KilnEngine *e, KilnStep *step, gint64 layer, gint64 *duration, GError **error);
 /* What is known of the context's files from earlier builds. */
 void kiln_engine_open_index(KilnEngine *e);
 

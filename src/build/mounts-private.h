@@ -25,6 +25,8 @@ bool kiln_bind_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error);
 bool kiln_bind_mount_copy(KilnStepMounts *s, const KilnMount *m, int into, bool *file, GError **error);
 
 /* cache-mount.c */
+/* The name of the mount's directory in the store; g_free(). */
+char *kiln_cache_mount_name(const KilnMount *m);
 /* Takes the locks of all cache mounts of the step, then makes the directories that are not there. */
 bool kiln_cache_mounts_take(KilnStepMounts *s, GError **error);
 bool kiln_cache_mount_add(KilnStepMounts *s, const KilnMount *m, GError **error);

@@ -1,5 +1,6 @@
 /* The operation "build": definition, plan, steps, tags, archive. */
 #include "build/build.h"
+#include "builder/caches.h"
 #include "builder/definition.h"
 #include "builder/output.h"
 #include "builder/run-settings.h"
@@ -54,6 +55,10 @@ static KilnBuilt *run_plan(Build *b, GError **error)
 {
     json_object *request = b->op->request;
     const char *jobs = kiln_request_text(request, "jobs");
+    g_autoptr(GPtrArray) cache_targets = kiln_caches_targets(b->op, error);
+    g_autoptr(GPtrArray) cache_sources = cache_targets ? kiln_caches_open(b->op) : NULL;
+    if (!cache_sources)
+        return NULL;
     const KilnFetcher fetcher = kiln_fetch_fetcher(b->definition->fetch);
     KilnBuildOptions options = {
         .store = b->op->store,
@@ -66,6 +71,8 @@ static KilnBuilt *run_plan(Build *b, GError **error)
         .history = b->history,
         .past = b->past,
         .fetcher = &fetcher,
+        .cache_sources = cache_sources,
+        .cache_targets = cache_targets,
         .console = b->op->console,
         .term = kiln_request_text(request, "term"),
         .jobs = jobs ? (guint)g_ascii_strtoull(jobs, NULL, 10) : 0,

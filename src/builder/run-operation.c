@@ -1,5 +1,6 @@
 #include "builder/run-operation.h"
 #include "build/build.h"
+#include "image/load.h"
 #include "builder/listener.h"
 #include "builder/operation.h"
 #include "plan/plan.h"
@@ -150,6 +151,8 @@ static bool perform(const Entry *entry, KilnOperation *op, const char *root, Kil
         op->store = open_to_write(op, root, &error);
     if (op->store)
         set_limits(op->store, op->request);
+    if (op->store && !entry->reads)
+        kiln_store_set_provider(op->store, kiln_layer_unpack, NULL);
     if (op->store || entry->no_store || entry->reads)
         result = entry->run(op, &error);
     bool asked = kiln_listener_over(listener);

@@ -10,6 +10,8 @@ void kiln_build_flags_init(KilnBuildFlags *f)
         .build_contexts = g_ptr_array_new_with_free_func(g_free),
         .secrets = g_ptr_array_new_with_free_func(g_free),
         .ssh = g_ptr_array_new_with_free_func(g_free),
+        .cache_from = g_ptr_array_new_with_free_func(g_free),
+        .cache_to = g_ptr_array_new_with_free_func(g_free),
         .allow = g_ptr_array_new_with_free_func(g_free),
         .no_cache_filter = g_ptr_array_new_with_free_func(g_free),
         .security_opts = g_ptr_array_new_with_free_func(g_free),
@@ -29,6 +31,8 @@ void kiln_build_flags_clear(KilnBuildFlags *f)
     g_ptr_array_unref(f->build_contexts);
     g_ptr_array_unref(f->secrets);
     g_ptr_array_unref(f->ssh);
+    g_ptr_array_unref(f->cache_from);
+    g_ptr_array_unref(f->cache_to);
     g_ptr_array_unref(f->allow);
     g_ptr_array_unref(f->no_cache_filter);
     g_ptr_array_unref(f->security_opts);
@@ -60,8 +64,6 @@ static const KilnFlag docker_flags[] = {
     {0, "sbom", KILN_FLAG_ONLY, NULL, "false|0"},
     {0, "annotation", KILN_FLAG_UNSUPPORTED},
     {0, "attest", KILN_FLAG_UNSUPPORTED},
-    {0, "cache-from", KILN_FLAG_UNSUPPORTED},
-    {0, "cache-to", KILN_FLAG_UNSUPPORTED},
     {0, "policy", KILN_FLAG_UNSUPPORTED},
     {0, "push", KILN_FLAG_UNSUPPORTED},
     {0, "squash", KILN_FLAG_UNSUPPORTED},
@@ -114,6 +116,10 @@ bool kiln_build_flags_parse(KilnCall *call, KilnBuildFlags *f, const KilnFlag *m
         {0, "keep-builds", KILN_FLAG_STRING, &f->keep_builds, "N",
          "How many builds \"kiln history\" knows of (default: 200)"},
         {0, "no-cache", KILN_FLAG_SWITCH, &f->no_cache, NULL, "Run every step"},
+        {0, "cache-from", KILN_FLAG_LIST, &f->cache_from, "CACHE",
+         "Use a cache that --cache-to wrote: type=local,src=DIR, or an image"},
+        {0, "cache-to", KILN_FLAG_LIST, &f->cache_to, "CACHE",
+         "Write the cache: type=local,dest=DIR[,mode=max][,mounts=all], type=inline"},
         {0, "no-cache-filter", KILN_FLAG_LIST, &f->no_cache_filter, "STAGE",
          "Run every step of these stages"},
         {0, "pull", KILN_FLAG_OPTIONAL, &f->pull, "always|missing|never",

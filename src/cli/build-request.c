@@ -282,7 +282,7 @@ static bool fill(KilnRequest *r, const KilnCall *call, const KilnBuildFlags *f, 
     }
     if ((f->output && !add_output(r, f->output, error)) || !add_platform(r, call, f, error) ||
         !add_choices(r, call, f, error) || !add_epoch(r, f->build_args, error) ||
-        !kiln_build_add_sandbox(r, f, error) ||
+        !kiln_build_add_caches(r, f, error) || !kiln_build_add_sandbox(r, f, error) ||
         !add_keep(r, call, f, error) || !kiln_unpack_limits_add(r, call, &f->unpack, error)) {
         return false;
     }

@@ -11,7 +11,8 @@ typedef struct {
         *call, *network, *hostname, *on_error, *emulate, *snapshotter, *isolation, *keep_builds,
         *keep_storage;
     char *format; /* of `kiln check` */
-    GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *no_cache_filter, *security_opts;
+    GPtrArray *tags, *build_args, *labels, *build_contexts, *secrets, *ssh, *allow, *no_cache_filter, *security_opts,
+        *cache_from, *cache_to;
     KilnLimitFlags limits;
     GPtrArray *hosts, *dns, *dns_search, *dns_options;
     bool no_cache, quiet, check, debug;
@@ -36,6 +37,8 @@ int kiln_build_check(KilnCall *call, KilnBuildFlags *f, bool json, GError **erro
 int kiln_build_call(KilnCall *call, KilnBuildFlags *f, bool *handled, GError **error);
 /* --secret, --ssh, --network, --allow, --hostname, --emulate and limits as the request has them. */
 bool kiln_build_add_sandbox(KilnRequest *r, const KilnBuildFlags *f, GError **error);
+/* --cache-from and --cache-to as the request has them: lines KEY=VALUE, paths absolute. */
+bool kiln_build_add_caches(KilnRequest *r, const KilnBuildFlags *f, GError **error);
 /* --security-opt as the request has it. */
 bool kiln_build_add_security(KilnRequest *r, const GPtrArray *options, GError **error);
 /* --network, --add-host, --dns and its like. */

@@ -365,11 +365,56 @@ static void test_progress(Fixture *f, gconstpointer data)
     assert_refused("ctx", "BUILDKIT_PROGRESS: \"fancy\"");
 }
 
+static void test_caches(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KilnRequest) r =
+        request("--cache-to type=local,dest=c,mode=max,mounts=a,/b,compression=gzip --cache-to type=inline "
+                "--cache-from type=local,src=c,tag=t --cache-from me/app ctx",
+                NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) to = kiln_request_values(r, "cache_to"), from = kiln_request_values(r, "cache_from");
+    g_autofree char *first =
+        g_strdup_printf("type=local\ndest=%s/c\nmode=max\nmounts=a\nmounts=/b\ncompression=gzip", f->directory);
+    g_autofree char *second = g_strdup_printf("type=local\nsrc=%s/c\ntag=t", f->directory);
+    g_assert_cmpuint(to->len, ==, 2);
+    g_assert_cmpstr(to->pdata[0], ==, first);
+    g_assert_cmpstr(to->pdata[1], ==, "type=inline");
+    g_assert_cmpuint(from->len, ==, 2);
+    g_assert_cmpstr(from->pdata[0], ==, second);
+    g_assert_cmpstr(from->pdata[1], ==, "type=registry\nref=me/app");
+
+    static const char *const refused[][2] = {
+        {"--cache-to=", "it is empty"},
+        {"--cache-to=type=gha,scope=x", "type=gha are not supported yet"},
+        {"--cache-from=type=azblob", "type=azblob are not supported yet"},
+        {"--cache-to=me/app", "type=registry are not supported yet"},
+        {"--cache-to=type=local", "dest is missing"},
+        {"--cache-from=type=local,dest=x", "no attribute \"dest\""},
+        {"--cache-to=type=local,dest=", "dest has no value"},
+        {"--cache-to=dest=x", "it has no type"},
+        {"--cache-to=type=tape,dest=x", "no type \"tape\""},
+        {"--cache-from=type=inline", "read from the image"},
+        {"--cache-to=type=inline,mode=max", "mode=min"},
+        {"--cache-to=type=inline,dest=x", "takes no dest="},
+        {"--cache-to=type=local,dest=x,image-manifest=false", "image-manifest=false is not supported"},
+        {"--cache-to=type=local,dest=x,compression=estargz", "compression=estargz is not supported"},
+        {"--cache-to=type=local,dest=x,compression-level=23", "0 to 22"},
+        {"--cache-to=type=local,dest=x,tag=a/b", "is not a tag"},
+        {"--cache-to=type=local,dest=x,reset=perhaps", "true or false"},
+        {"--cache-from=type=local,src=x,digest=sha256:AB", "64 hex digits"},
+        {"--cache-to=type=local,dest=x,b", "\"b\" is not KEY=VALUE"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *line = g_strconcat(refused[i][0], " ctx", NULL);
+        assert_refused(line, refused[i][1]);
+    }
+}
+
 static void test_docker_flags(Fixture *f, gconstpointer data)
 {
     static const char *const refused[] = {"--push",
-                                          "--cache-from x",
-                                          "--cache-to x",
                                           "--squash",
                                           "--sbom=true",
                                           "--provenance=mode=max",
@@ -398,6 +443,7 @@ int main(int argc, char **argv)
     ADD("/cli/build/sandbox", test_sandbox);
     ADD("/cli/build/ssh-context", test_ssh_context);
     ADD("/cli/build/contexts", test_contexts);
+    ADD("/cli/build/caches", test_caches);
     ADD("/cli/build/outputs", test_outputs);
     ADD("/cli/build/names", test_names);
     ADD("/cli/build/pairs", test_pairs);
