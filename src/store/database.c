@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define BUSY_TIMEOUT 30000 /* milliseconds */
 #define CHECKPOINT_PAGES                                                                           \
     8000 /* of 4 KiB; checkpoints are made when confirming, this is only a limit */
@@ -15,7 +15,10 @@
 
 /* What each schema has and the one before had not. A new store goes through all of them.
  *
- * 3: records of older kilns have keys that no step asks for any more. */
+ * 4: layers may have -1 entries: packed ones, which a kiln of schema 3 would take for damaged. */
+#define SCHEMA_4 "CREATE INDEX tars_diff_id ON tars (diff_id);"
+
+/* 3: records of older kilns have keys that no step asks for any more. */
 #define SCHEMA_3                                                                                   \
     "DROP TABLE records;"                                                                          \
     "CREATE TABLE records (seq INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"                     \
@@ -30,7 +33,6 @@
     "CREATE INDEX image_layers_layer ON image_layers (layer);"                                     \
     "CREATE INDEX layer_blobs_digest ON layer_blobs (digest);"                                     \
     "CREATE INDEX IF NOT EXISTS layers_diff_id ON layers (diff_id) WHERE diff_id IS NOT NULL;"                   \
-    "CREATE INDEX IF NOT EXISTS tars_diff_id ON tars (diff_id);"                                                 \
     "CREATE TABLE caches (name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL,"         \
     "    size INTEGER NOT NULL) WITHOUT ROWID;"                                                    \
     "CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL,"         \
@@ -71,7 +73,7 @@ static const char schema[] =
     "    layer INTEGER NOT NULL, created INTEGER NOT NULL, duration INTEGER NOT NULL, name TEXT,"
     "    parts TEXT, boot INTEGER NOT NULL);"
     "CREATE INDEX records_content ON records (content_key) WHERE content_key IS NOT NULL;"
-    SCHEMA_2 SCHEMA_3;
+    SCHEMA_2 SCHEMA_3 SCHEMA_4;
 
 /* What other boots left provisional goes, with the images and records that need it. */
 static const char sweep[] =
@@ -340,7 +342,7 @@ static bool migrate(KilnDatabase *d, GError **error)
     if (!exec(d, "BEGIN IMMEDIATE", error))
         return false;
     bool ok = one_number(d, "PRAGMA user_version", &version, error);
-    static const char *const steps[SCHEMA_VERSION] = {[1] = SCHEMA_2, [2] = SCHEMA_3};
+    static const char *const steps[SCHEMA_VERSION] = {[1] = SCHEMA_2, [2] = SCHEMA_3, [3] = SCHEMA_4};
     for (; ok && version < SCHEMA_VERSION; version++) /* none: another process has just done it */
         ok = exec(d, steps[version], error);
     ok = ok && exec(d, "PRAGMA user_version=" G_STRINGIFY(SCHEMA_VERSION), error);

@@ -200,6 +200,7 @@ static void test_older_schema(Place *p, gconstpointer data)
     sql(p, "DROP TABLE urls; DROP TABLE records; DROP TABLE keys; DROP TABLE caches; DROP TABLE builds;"
            "DROP TABLE build_steps; DROP TABLE build_logs; ALTER TABLE layers DROP COLUMN used;"
            "ALTER TABLE blobs DROP COLUMN used; DROP INDEX image_layers_layer; DROP INDEX layer_blobs_digest;"
+           "DROP INDEX tars_diff_id;"
            "CREATE TABLE records (key TEXT);"
            "PRAGMA user_version=1");
     s = open_store(p);
