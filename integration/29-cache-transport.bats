@@ -74,7 +74,7 @@ two_stages() {
 FROM busybox AS builder
 RUN echo made > /made; cat /proc/sys/kernel/random/uuid > /noise
 COPY file /file
-FROM busybox
+FROM busybox AS whole
 RUN cat /proc/sys/kernel/random/uuid > /first; chown 7:8 /first
 COPY --from=builder /made /made
 WORKDIR /work
@@ -134,17 +134,26 @@ END
     each_role check
 }
 
-@test "what others may share: root's cache is a ranged user's, with owners" {
-    context root < <(two_stages)
-    store root a
-    built root a --cache-to "type=local,dest=$DIR/cache,mode=max"
-    local from=$DIR
-    chmod -R a+rX "$BATS_TEST_TMPDIR"
-    context ranged < <(two_stages)
-    store ranged b
-    built ranged b --cache-from "type=local,src=$from/cache"
-    [ "$(cached)" -eq 6 ]
-    cmp "$from/a.id" "$DIR/b.id"
+@test "what others may share: a cache of root, of a ranged or of a single user is the others', with owners" {
+    local from to
+    for from in ranged single root; do
+        context "$from" < <(two_stages)
+        store "$from" a
+        built "$from" a --cache-to "type=local,dest=$DIR/cache,mode=max"
+        local there=$DIR
+        chmod -R a+rX "$BATS_TEST_TMPDIR"
+        for to in ranged single root; do
+            echo "--- from $from to $to"
+            context "$to" < <(two_stages)
+            # a step on it sees the owners that the other gave
+            printf 'FROM whole\nRUN [ "$(stat -c %%u:%%g /first)" = 7:8 ]\n' >>"$CONTEXT/Dockerfile"
+            store "$to" "from-$from"
+            built "$to" b --target whole --cache-from "type=local,src=$there/cache"
+            [ "$(cached)" -eq 6 ]
+            cmp "$there/a.id" "$DIR/b.id"
+            built "$to" c --cache-from "type=local,src=$there/cache"
+        done
+    done
 }
 
 @test "SOURCE_DATE_EPOCH: layers with cut times are used by builds that cut them so, and by no others" {

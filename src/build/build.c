@@ -138,10 +138,8 @@ static void sweep(gpointer work, gpointer data)
 
 bool kiln_step_feed(KilnEngine *e, KilnStep *step, gpointer prepared, KilnKey *key, GError **error)
 {
-    bool real = kiln_store_owners(e->options->store) == KILN_OWNERS_REAL;
     kiln_key_text(key, "format", NULL, KILN_KEY_FORMAT);
     kiln_key_text(key, "instruction", NULL, step->keyword);
-    kiln_key_text(key, "owners", NULL, real ? "real" : "recorded");
     return kiln_step_ops(step->kind)->feed(e, step, prepared, key, error);
 }
 

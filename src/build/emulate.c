@@ -23,11 +23,9 @@ enum kilnrun_emulate kiln_emulation(const KilnEngine *e)
 
 void kiln_emulation_feed(const KilnEngine *e, KilnKey *key)
 {
-    static const char *const names[] = {[KILNRUN_EMULATE_OFF] = "off",
-                                        [KILNRUN_EMULATE_OWNERS] = "owners",
-                                        [KILNRUN_EMULATE_FULL] = "full"};
-    if (kiln_emulation(e) != KILNRUN_EMULATE_DEVICES)
-        kiln_key_text(key, "--emulate", NULL, names[kiln_emulation(e)]);
+    enum kilnrun_emulate mode = kiln_emulation(e);
+    if (mode == KILNRUN_EMULATE_OFF || mode == KILNRUN_EMULATE_OWNERS)
+        kiln_key_text(key, "--emulate", NULL, mode == KILNRUN_EMULATE_OFF ? "off" : "owners");
 }
 
 /* --- The layers below ---------------------------------------------------------------------------------- */

@@ -8,7 +8,8 @@
 
 /* How RUNs of this build are emulated: what was asked for, as far as the store's owners need it. */
 enum kilnrun_emulate kiln_emulation(const KilnEngine *e);
-/* Adds it to a key, where files may come out otherwise than by default with real owners. */
+/* Adds it to a key, where files come out otherwise than by default. With real owners and with those that are recorded
+ * they come out the same: what the one made is the other's. */
 void kiln_emulation_feed(const KilnEngine *e, KilnKey *key);
 
 /* kilnrun_spec's below_fd for a step on `parent`, whose view is given: a new fd in *fd, or -1 if there is nothing to

@@ -50,7 +50,7 @@ static void foresee_layer(KilnEngine *e, KilnStep *step, KilnState *state, KilnF
     KilnRecord record = {0};
     f->verdict = KILN_FORESEEN_MISS;
     if (!o->store)
-        return; /* whose owners are part of a key */
+        return;
     if (kiln_step_must_ask(e, step))
         return; /* a server decides, and none is asked here */
     if (!kiln_step_key(e, step, state, &prepared, &error)) {
