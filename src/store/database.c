@@ -16,7 +16,7 @@
 /* What each schema has and the one before had not. A new store goes through all of them.
  *
  * 4: layers may have -1 entries: packed ones, which a kiln of schema 3 would take for damaged. */
-#define SCHEMA_4 "CREATE INDEX tars_diff_id ON tars (diff_id);"
+#define SCHEMA_4 "CREATE INDEX IF NOT EXISTS tars_diff_id ON tars (diff_id);"
 
 /* 3: records of older kilns have keys that no step asks for any more. */
 #define SCHEMA_3                                                                                   \
