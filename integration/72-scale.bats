@@ -75,3 +75,22 @@ check_steps() { # ROLE
     run build root --no-cache "$dir/other"
     [ "$status" -eq 0 ]
 }
+
+@test "an image of more layers than the kernel mounts can be saved, loaded, cached elsewhere and built on" {
+    local dir
+    fresh_store root
+    dir=$(workdir root)
+    write_steps "$dir/context" 1100
+    as root kiln build -q -t many --cache-to "type=local,dest=$dir/cache" "$dir/context"
+    as root kiln save -o "$dir/many.tar" many
+    export KILN_ROOT=$dir/store-load
+    as root kiln load -i "$dir/many.tar"
+    printf 'FROM many\nRUN ["/no/such/program"]\n' >"$dir/Dockerfile" # it is mounted
+    run build root -f "$dir/Dockerfile" "$dir/context"
+    [ "$status" -eq 1 ]
+    [[ $output == *"/no/such/program"* ]]
+    export KILN_ROOT=$dir/store-cache
+    run build root --cache-from "type=local,src=$dir/cache" "$dir/context"
+    [ "$status" -eq 0 ]
+    [ "$(cached)" -eq 1100 ]
+}

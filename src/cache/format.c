@@ -10,7 +10,7 @@ G_DEFINE_QUARK(kiln-cache-error-quark, kiln_cache_error)
 enum {
     MAX_NODES = 20000,
     MAX_INPUTS = 1000, /* of one step */
-    MAX_DIFF_IDS = 1000,
+    MAX_DIFF_IDS = 10000,
     MAX_MOUNTS = 1000,
     MAX_MOUNT_LAYERS = 100,
     MAX_NAME = 4096, /* bytes */

@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Each holds files and memory until all have been unpacked; the kernel mounts 500 (Docker: 127). */
-enum { MAX_LAYERS = 1000 };
+/* More than builds have; what each costs is bounded by the size of documents. */
+enum { MAX_LAYERS = 10000 };
 
 void kiln_loaded_free(KilnLoaded *l)
 {
