@@ -2,6 +2,7 @@
 
 #include "image/export.h"
 #include "image/load.h"
+#include "tree/pieces.h"
 
 #include <string.h>
 
@@ -314,15 +315,30 @@ static bool provide(KilnStore *s, gint64 layer, void *imports, GError **error)
     return i ? bring_locked(i, true, error) : kiln_layer_unpack(s, layer, NULL, error);
 }
 
-bool kiln_imports_bring_result(KilnEngine *e, GError **error)
+typedef struct {
+    KilnEngine *engine;
+    const GArray *chain;
+} Result;
+
+static bool bring_some(KilnPieces *pieces, gpointer data, GError **error)
 {
-    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(e->options->plan->target));
-    for (guint k = 0; e->imports && k < chain->len; k++) {
-        Imported *i = imported_as(e->imports, g_array_index(chain, gint64, k));
-        if (i && (kiln_cancel_check(e->options->cancel, error) || !bring_locked(i, false, error)))
+    Result *r = data;
+    guint from, to;
+    while (kiln_pieces_take(pieces, &from, &to)) {
+        Imported *i = imported_as(r->engine->imports, g_array_index(r->chain, gint64, from));
+        if (i && (kiln_cancel_check(r->engine->options->cancel, error) || !bring_locked(i, false, error)))
             return false;
     }
     return true;
+}
+
+bool kiln_imports_bring_result(KilnEngine *e, GError **error)
+{
+    if (!e->imports)
+        return true;
+    g_autoptr(GArray) chain = kiln_state_chain(kiln_step_state(e->options->plan->target));
+    Result r = {e, chain};
+    return kiln_pieces_run(chain->len, 1, g_get_num_processors(), bring_some, &r, error);
 }
 
 bool kiln_imports_is_away(KilnEngine *e, gint64 layer, const KilnCacheSource **source, const KilnCacheNode **node)
