@@ -318,6 +318,33 @@ END
     assert_clean "$KILN_ROOT"
 }
 
+@test "a damaged layer of a cache, or of a cache mount in it, is whole again after the next export" {
+    context ranged <<'END'
+FROM busybox
+RUN --mount=type=cache,target=/c [ -s /c/f ] || head -c 5000 /dev/urandom >/c/f
+RUN head -c 70000 /dev/urandom | od >/random
+END
+    store ranged a
+    built ranged a --cache-to "type=local,dest=$DIR/cache,mounts=all"
+    local f sizes
+    sizes=$(du -sb "$DIR/cache")
+    for f in "$DIR"/cache/blobs/sha256/*; do # of the size that it had
+        head -c1 "$f" | grep -q '{' ||
+            as ranged dd if=/dev/urandom of="$f" bs=1 seek=$(($(stat -c %s "$f") / 2)) count=4 conv=notrunc status=none
+    done
+    [ "$(du -sb "$DIR/cache")" = "$sizes" ]
+    store ranged b
+    built ranged b --cache-from "type=local,src=$DIR/cache" --cache-to "type=local,dest=$DIR/cache,mounts=all"
+    grep -q "a layer of the cache is not used, and its step runs again" <<<"$output"
+    grep -q 'the cache mount "/c" is not taken from the cache' <<<"$output"
+    store ranged c
+    built ranged c --cache-from "type=local,src=$DIR/cache"
+    [ "$(cached)" -eq 2 ]
+    ! grep -qi "warning\|is not" <<<"$output"
+    built ranged c --cache-from "type=local,src=$DIR/cache" --no-cache
+    ! grep -qi "warning\|is not" <<<"$output"
+}
+
 @test "where a cache cannot go: an error, or a warning where one wants that" {
     context ranged < <(two_stages)
     store ranged a

@@ -195,6 +195,8 @@ static bool import_directory(KilnStepMounts *s, const KilnCache *c, const char *
     g_autofree char *text =
         g_strdup_printf("the cache mount \"%s\" is not taken from the cache: %s", c->mount->id, failure->message);
     kiln_emit_warning(s->engine->options->emitter, NULL, text);
+    for (guint i = 0; i < mount->layers->len; i++) /* which of them it was is not known */
+        kiln_imports_distrust(s->engine, source, g_array_index(mount->layers, KilnCacheLayer, i).blob);
     return true;
 }
 

@@ -274,6 +274,9 @@ static bool write_directory(KilnEngine *e, const KilnCacheTarget *t, GError **er
     g_autoptr(KilnCacheDirectory) d = open_directory(e, t, error);
     if (!d)
         return false;
+    const GPtrArray *distrusted = kiln_imports_distrusted(e);
+    for (guint i = 0; distrusted && i < distrusted->len; i++)
+        kiln_cache_directory_distrust(d, distrusted->pdata[i]);
     Writer w = {.engine = e, .target = t, .export = kiln_cache_export_new(e->options->store, d, &t->options)};
     w.config = kiln_cache_export_config(w.export);
     writer_init(&w);

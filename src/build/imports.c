@@ -29,8 +29,9 @@ typedef struct {
 struct KilnImports {
     KilnEngine *engine;
     GArray *caches;     /* Cache */
-    GMutex lock;        /* of nodes and layers */
+    GMutex lock;        /* of nodes and what follows */
     GHashTable *layers; /* gint64 → Imported */
+    GPtrArray *distrusted; /* digests of blobs */
 };
 
 static void imported_free(gpointer data)
@@ -76,6 +77,7 @@ KilnImports *kiln_imports_new(KilnEngine *e)
     m->caches = g_array_new(FALSE, TRUE, sizeof(Cache));
     g_array_set_clear_func(m->caches, cache_clear);
     m->layers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, imported_free);
+    m->distrusted = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&m->lock);
     for (guint i = 0; i < sources->len; i++) {
         guint n = e->options->plan->steps->len;
@@ -95,6 +97,7 @@ void kiln_imports_free(KilnImports *m)
 {
     kiln_store_set_provider(m->engine->options->store, kiln_layer_unpack, NULL);
     g_hash_table_unref(m->layers);
+    g_ptr_array_unref(m->distrusted);
     g_array_unref(m->caches);
     g_mutex_clear(&m->lock);
     g_free(m);
@@ -265,6 +268,7 @@ static bool fetch(Imported *i, bool unpack)
     g_autofree char *text = g_strdup_printf("a layer of the cache is not used, and its step runs again: %s",
                                             failure->message);
     kiln_emit_warning(e->options->emitter, NULL, text);
+    kiln_imports_distrust(e, i->source, i->node->layer.blob);
     return false;
 }
 
@@ -352,6 +356,21 @@ bool kiln_imports_is_away(KilnEngine *e, gint64 layer, const KilnCacheSource **s
     bool away = i->where == AWAY;
     g_mutex_unlock(&i->lock);
     return away;
+}
+
+void kiln_imports_distrust(KilnEngine *e, const KilnCacheSource *source, guint blob)
+{
+    const char *digest = kiln_cache_source_digest(source, blob);
+    if (!digest)
+        return;
+    g_mutex_lock(&e->imports->lock);
+    g_ptr_array_add(e->imports->distrusted, g_strdup(digest));
+    g_mutex_unlock(&e->imports->lock);
+}
+
+const GPtrArray *kiln_imports_distrusted(const KilnEngine *e)
+{
+    return e->imports ? e->imports->distrusted : NULL;
 }
 
 const KilnCacheMount *kiln_imports_mount(KilnEngine *e, const char *name, const KilnCacheSource **source)

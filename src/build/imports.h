@@ -19,5 +19,9 @@ bool kiln_imports_bring_result(KilnEngine *e, GError **error);
 /* Where a layer still is that has not been brought; false: it is in the store. *layer: NULL if only its place is
  * known. Borrowed. */
 bool kiln_imports_is_away(KilnEngine *e, gint64 layer, const KilnCacheSource **source, const KilnCacheNode **node);
+/* Says that a blob of a cache is not what it should be. Safe in any thread. */
+void kiln_imports_distrust(KilnEngine *e, const KilnCacheSource *source, guint blob);
+/* The digests of all such blobs, char*, when all steps are done; NULL: no caches are read. Borrowed. */
+const GPtrArray *kiln_imports_distrusted(const KilnEngine *e);
 /* The cache mount of this name in one of the caches. */
 const KilnCacheMount *kiln_imports_mount(KilnEngine *e, const char *name, const KilnCacheSource **source);

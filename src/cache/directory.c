@@ -21,6 +21,7 @@ struct KilnCacheDirectory {
     char *path;
     int fd, blobs_fd, lock_fd;
     mode_t umask;
+    GHashTable *damaged; /* digests */
 };
 
 void kiln_cache_blob_clear(KilnCacheBlob *b)
@@ -174,6 +175,7 @@ KilnCacheDirectory *kiln_cache_directory_open(const char *path, mode_t umask, GE
     g_autoptr(KilnCacheDirectory) d = g_new0(KilnCacheDirectory, 1);
     d->path = g_strdup(path);
     d->umask = umask;
+    d->damaged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     d->fd = d->blobs_fd = d->lock_fd = -1;
     if (g_mkdir_with_parents(path, 0777 & ~(int)umask) < 0) {
         fail(d, error, errno, "creating");
@@ -202,6 +204,7 @@ void kiln_cache_directory_close(KilnCacheDirectory *d)
     for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);
+    g_hash_table_unref(d->damaged);
     g_free(d->path);
     g_free(d);
 }
@@ -218,15 +221,29 @@ bool kiln_cache_directory_has(const KilnCacheDirectory *d, const char *digest, g
 {
     struct stat st;
     const char *name = hex_of(digest);
-    return name && fstatat(d->blobs_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+    return name && !g_hash_table_contains(d->damaged, digest) &&
+           fstatat(d->blobs_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
            (guint64)st.st_size == size;
+}
+
+void kiln_cache_directory_distrust(KilnCacheDirectory *d, const char *digest)
+{
+    g_hash_table_add(d->damaged, g_strdup(digest));
+}
+
+/* Documents are small: whether they are whole costs nothing to see. */
+static bool has_bytes(const KilnCacheDirectory *d, const char *name, const void *bytes, gsize size)
+{
+    gsize found = 0;
+    g_autofree char *there = read_file(d, d->blobs_fd, name, &found);
+    return there && found == size && memcmp(there, bytes, size) == 0;
 }
 
 bool kiln_cache_directory_put_bytes(KilnCacheDirectory *d, const void *bytes, gsize size, KilnCacheBlob *out,
                                     GError **error)
 {
     g_autofree char *digest = kiln_digest_of_bytes(bytes, size);
-    if (!kiln_cache_directory_has(d, digest, size) &&
+    if (!has_bytes(d, hex_of(digest), bytes, size) &&
         !put_file(d, d->blobs_fd, hex_of(digest), bytes, size, error))
         return false;
     out->digest = g_steal_pointer(&digest);
@@ -287,6 +304,7 @@ static bool settle(KilnCacheLayerWriter *w, const char *digest, GError **error)
     if (result < 0 || renameat(w->directory->blobs_fd, w->name, w->directory->blobs_fd, hex_of(digest)) < 0)
         return fail(w->directory, error, errno, "writing to");
     g_clear_pointer(&w->name, g_free);
+    g_hash_table_remove(w->directory->damaged, digest);
     return true;
 }
 

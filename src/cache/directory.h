@@ -24,6 +24,8 @@ const char *kiln_cache_directory_path(const KilnCacheDirectory *d);
 
 /* Whether the blob is there, with this size. */
 bool kiln_cache_directory_has(const KilnCacheDirectory *d, const char *digest, guint64 size);
+/* The blob was found damaged: it is taken for one that is not there, and so written again when it is wanted. */
+void kiln_cache_directory_distrust(KilnCacheDirectory *d, const char *digest);
 /* Writes a blob of these bytes; out->media_type is the caller's to set. */
 bool kiln_cache_directory_put_bytes(KilnCacheDirectory *d, const void *bytes, gsize size, KilnCacheBlob *out,
                                     GError **error);

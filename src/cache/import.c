@@ -215,6 +215,11 @@ static const Blob *blob_of(const KilnCacheSource *s, guint blob, GError **error)
     return NULL;
 }
 
+const char *kiln_cache_source_digest(const KilnCacheSource *s, guint blob)
+{
+    return blob < s->blobs->len ? g_array_index(s->blobs, Blob, blob).layer.digest : NULL;
+}
+
 bool kiln_cache_source_fetch(const KilnCacheSource *s, const KilnCacheLayer *layer, gint64 number, gint64 clamp,
                              bool unpack, GError **error)
 {

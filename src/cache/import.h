@@ -20,6 +20,8 @@ const KilnCacheConfig *kiln_cache_source_config(const KilnCacheSource *s);
 
 /* The layer's number if the store has it already (an image's of the store); 0: it has to be fetched. */
 gint64 kiln_cache_source_layer(const KilnCacheSource *s, const KilnCacheLayer *layer);
+/* What the cache calls a blob; NULL: it has none of this number, or no name for it. Borrowed. */
+const char *kiln_cache_source_digest(const KilnCacheSource *s, guint blob);
 /* Brings a layer into the store as layer `number`, whose tar it is with this clamp: as a blob, and unpacked if so
  * wanted. Safe in any thread. */
 bool kiln_cache_source_fetch(const KilnCacheSource *s, const KilnCacheLayer *layer, gint64 number, gint64 clamp,
