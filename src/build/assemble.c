@@ -7,11 +7,11 @@
 
 void kiln_build_digest_ahead(gpointer data, gpointer user_data)
 {
-    KilnState *state = data;
+    gint64 layer = (gint64)GPOINTER_TO_SIZE(data);
     KilnEngine *e = user_data;
     KilnLayerBlob blob = {0};
     g_autoptr(GError) error = NULL; /* met again, and reported, when the image is assembled */
-    g_free(kiln_layer_digest(e->options->store, state->layer, e->options->epoch,
+    g_free(kiln_layer_digest(e->options->store, layer, e->options->epoch,
                              e->options->blobs ? &blob : NULL, &error));
     kiln_layer_blob_clear(&blob);
 }

@@ -157,6 +157,14 @@ static bool make_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnTas
     return ok;
 }
 
+static bool feeds_target(const KilnPlan *plan, const KilnStep *step)
+{
+    for (const KilnStep *s = plan->target; s; s = s->parent)
+        if (s == step)
+            return true;
+    return false;
+}
+
 static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
                     KilnRecord *out, GError **error)
 {
@@ -169,6 +177,8 @@ static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer pr
             (void)kiln_key_parts_put(store, state->key, parts, NULL);
         return false;
     }
+    if (feeds_target(e->options->plan, step))
+        g_thread_pool_push(e->digesters, GSIZE_TO_POINTER(layer), NULL);
     *out = (KilnRecord){.key = g_strdup(state->key),
                         .operation = g_strdup(state->operation),
                         .inputs = kiln_step_inputs(step),
@@ -278,14 +288,6 @@ static bool run_layer_step(KilnEngine *e, KilnStep *step, KilnState *state, GErr
     return true;
 }
 
-static bool feeds_target(const KilnPlan *plan, const KilnStep *step)
-{
-    for (const KilnStep *s = plan->target; s; s = s->parent)
-        if (s == step)
-            return true;
-    return false;
-}
-
 /* One more needed step of `step` is done; the lock is held. The first that becomes ready is kept for this
  * thread: handing every step of a chain to another thread would cost more than a cached step. */
 static void one_less(KilnEngine *e, KilnStep *step, KilnStep **next)
@@ -324,8 +326,6 @@ static KilnStep *run_one(KilnEngine *e, KilnStep *step)
         kiln_build_history_step(e->options->history, step, began,
                                 ok && !state->executed ? KILN_VERDICT_CACHED : kiln_verdict_of(error), state->key,
                                 state->layer, state->cause);
-    if (ok && state->executed && feeds_target(e->options->plan, step))
-        g_thread_pool_push(e->digesters, state, NULL);
 
     KilnStep *next = NULL;
     g_mutex_lock(&e->lock);

@@ -187,7 +187,7 @@ static bool place_file(KilnCopyFiles *f, KilnPlacer *placer, KilnOpener *opener,
 {
     bool linked = false;
     if (file->twin_fd >= 0 &&
-        !kiln_placer_link_twin(placer, file->twin_fd, file->twin, file->to, &linked, error))
+        !kiln_placer_link_twin(placer, file->twin_fd, file->twin, f->donor.layer != 0, file->to, &linked, error))
         return false;
     return linked || copy_file(f, placer, opener, file, error);
 }

@@ -161,5 +161,5 @@ void kiln_engine_take_place(KilnEngine *e);
 
 /* The image: digests, configuration, record. Called when all steps are done. */
 KilnBuilt *kiln_build_assemble(KilnEngine *e, GError **error);
-/* A GThreadPool function: computes the digest (and blob) of a KilnState's layer ahead of need. */
-void kiln_build_digest_ahead(gpointer state, gpointer engine);
+/* A GThreadPool function: computes the digest (and blob) of the layer of this number ahead of need. */
+void kiln_build_digest_ahead(gpointer layer, gpointer engine);

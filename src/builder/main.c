@@ -28,6 +28,10 @@ int main(int argc, char **argv)
     }
     setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive decodes PAX names by it */
     mallopt(M_ARENA_MAX, 2);        /* arenas a thread cost memory and gain nothing here */
+    /* Lists of files come and go: memory that was freed is kept for the next one, since each page that is got anew
+     * costs a fault. */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 128 << 20);
     mode_t user_umask = umask(022);
     signal(SIGPIPE, SIG_IGN);
     return kiln_run_operation(WIRE_FD, user_umask);

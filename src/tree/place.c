@@ -488,18 +488,29 @@ static bool has_xattrs_of(int fd, const KilnEntry *e, bool record)
     return found == e->n_xattrs + (record ? 1 : 0);
 }
 
-/* Whether an open file of a layer is on disk as kiln_placer_put() would put e. */
-static bool is_as_put(const KilnPlacer *p, int fd, const KilnEntry *e)
+/* Whether a file of a layer has, but for xattrs, what kiln_placer_put() would give e. */
+static bool has_stat_of(const KilnPlacer *p, const struct stat *st, const KilnEntry *e)
+{
+    if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size != e->size || (st->st_mode & 07777) != e->mode ||
+        st->st_mtim.tv_sec != e->mtime || st->st_mtim.tv_nsec != (long)e->mtime_nsec)
+        return false;
+    /* Another owner is one outside of the id map: rare enough. */
+    return p->owners == KILN_OWNERS_RECORDED || (st->st_uid == e->uid && st->st_gid == e->gid);
+}
+
+/* Whether the file is on disk as kiln_placer_put() would put e. */
+static bool is_as_put(const KilnPlacer *p, int dirfd, const char *name, const KilnEntry *e, bool placed)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size ||
-        (st.st_mode & 07777) != e->mode || st.st_mtim.tv_sec != e->mtime ||
-        st.st_mtim.tv_nsec != (long)e->mtime_nsec)
+    if (placed)
+        return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && has_stat_of(p, &st, e);
+    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
         return false;
-    bool recorded = p->owners == KILN_OWNERS_RECORDED;
-    if (!recorded && (st.st_uid != e->uid || st.st_gid != e->gid))
-        return false; /* an owner outside of the id map: rare enough */
-    return has_xattrs_of(fd, e, recorded && (e->uid || e->gid));
+    bool record = p->owners == KILN_OWNERS_RECORDED && (e->uid || e->gid);
+    bool same = fstat(fd, &st) == 0 && has_stat_of(p, &st, e) && has_xattrs_of(fd, e, record);
+    close(fd);
+    return same;
 }
 
 /* Links name of dirfd in the place of whatever is at `to`. */
@@ -512,7 +523,7 @@ static bool link_over(KilnPlacer *p, int dirfd, const char *name, const char *to
     return linkat(dirfd, name, p->parentfd, to, 0) == 0;
 }
 
-bool kiln_placer_link_twin(KilnPlacer *p, int layerfd, const char *twin, const KilnEntry *e, bool *done,
+bool kiln_placer_link_twin(KilnPlacer *p, int layerfd, const char *twin, bool placed, const KilnEntry *e, bool *done,
                            GError **error)
 {
     const char *twin_name, *name;
@@ -520,12 +531,9 @@ bool kiln_placer_link_twin(KilnPlacer *p, int layerfd, const char *twin, const K
     if (!need_parent(p, e->path, &name, error))
         return false;
     int dirfd = kiln_opener_parent(&p->twins, layerfd, twin, &twin_name);
-    int fd = dirfd < 0 ? -1 : openat(dirfd, twin_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return true;
     GError *failure = NULL;
-    *done = is_as_put(p, fd, e) && link_over(p, dirfd, twin_name, name, &failure);
-    close(fd);
+    *done = dirfd >= 0 && is_as_put(p, dirfd, twin_name, e, placed) &&
+            link_over(p, dirfd, twin_name, name, &failure);
     if (failure)
         g_propagate_error(error, failure);
     return !failure;

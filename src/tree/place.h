@@ -49,8 +49,9 @@ bool kiln_placer_link(KilnPlacer *p, const char *existing, const char *path, GEr
 bool kiln_placer_share(KilnPlacer *p, int layerfd, const KilnEntry *e, GError **error);
 
 /* The same for a file that lies at another path there, if it is on disk just as e would be put: *done tells.
- * Otherwise, or if it cannot be linked, nothing is done, without an error. */
-bool kiln_placer_link_twin(KilnPlacer *p, int layerfd, const char *twin, const KilnEntry *e, bool *done,
+ * Otherwise, or if it cannot be linked, nothing is done, without an error. placed: a placer of this store put it
+ * there for an entry with the same attributes, so that its xattrs need no look (each would cost an open file). */
+bool kiln_placer_link_twin(KilnPlacer *p, int layerfd, const char *twin, bool placed, const KilnEntry *e, bool *done,
                            GError **error);
 
 /* Removes path and all below it; no error if it does not exist. */

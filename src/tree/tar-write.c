@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tree/opener.h"
 #include "tree/tar-archive.h"
 
 enum { BUFFER_SIZE = 256 * 1024 };
@@ -23,6 +24,7 @@ typedef struct {
     struct archive *archive;
     struct archive_entry *header;
     int dirfd;
+    KilnOpener opener; /* of the files in dirfd */
     int64_t clamp;
     GHashTable *groups; /* link group → path of the file that carries the content */
     char *buffer, *zeros;
@@ -113,21 +115,30 @@ static bool write_sparse(Writer *w, const KilnEntry *e, int fd, GError **error)
     return true;
 }
 
+/* Reads a file that fits into the buffer; false if it is not as long as the manifest says, or cannot be read. */
+static bool read_small(Writer *w, const KilnEntry *e, int fd)
+{
+    return e->size < BUFFER_SIZE && pread(fd, w->buffer, (size_t)e->size + 1, 0) == (ssize_t)e->size;
+}
+
+static bool write_any(Writer *w, const KilnEntry *e, int fd, GError **error)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return fail(error, e->path, g_strerror(errno));
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size)
+        return fail(error, e->path, "it is not the file that the manifest lists");
+    return (uint64_t)st.st_blocks * 512 < e->size ? write_sparse(w, e, fd, error)
+                                                  : write_range(w, e, fd, 0, e->size, error);
+}
+
 static bool write_content(Writer *w, const KilnEntry *e, GError **error)
 {
-    int fd = kiln_open_beneath(w->dirfd, e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    int fd = kiln_opener_open(&w->opener, w->dirfd, e->path, O_RDONLY | O_NONBLOCK);
     if (fd < 0)
         return fail(error, e->path, g_strerror(-fd));
-    struct stat st;
-    bool ok;
-    if (fstat(fd, &st) < 0)
-        ok = fail(error, e->path, g_strerror(errno));
-    else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size)
-        ok = fail(error, e->path, "it is not the file that the manifest lists");
-    else if ((uint64_t)st.st_blocks * 512 < e->size)
-        ok = write_sparse(w, e, fd, error);
-    else
-        ok = write_range(w, e, fd, 0, e->size, error);
+    /* Most files are small: those need no more than one read. */
+    bool ok = read_small(w, e, fd) ? write_data(w, e, w->buffer, (size_t)e->size, error) : write_any(w, e, fd, error);
     close(fd);
     return ok;
 }
@@ -295,6 +306,7 @@ bool kiln_tar_write(const KilnManifest *m, int dirfd, int64_t clamp, KilnWriteFu
     sink.closed = true;
     archive_entry_free(w.header);
     archive_write_free(w.archive);
+    kiln_opener_clear(&w.opener);
     kiln_tar_locale_leave(&locale);
     g_free(w.zeros);
     if (sink.error) { /* the caller's own error, not what libarchive made of it */
