@@ -59,6 +59,24 @@ linked() { # PATH LINKS
     done
 }
 
+@test "the digest that is made while the files are put there is that of the layer's tar" {
+    for role in ranged single root; do
+        fresh_store "$role" busybox=busybox
+        many_files "$role"
+        ln "$DIR/context/sub/f9" "$DIR/context/sub/g9" # a hard link comes after all files
+        for change in none some; do
+            [ "$change" = none ] || echo "$change" >"$DIR/context/sub/f7"
+            printf 'FROM busybox\nCOPY . /app\n' >"$DIR/Dockerfile"
+            run build "$role" -f "$DIR/Dockerfile" "$DIR/context"
+            echo "$output"
+            [ "$status" -eq 0 ]
+            # the tar is written now: kiln fails where it is not what the image was given
+            built "$role" <<<$'FROM busybox\nCOPY . /app'
+            [ "$(cached)" -eq 1 ]
+        done
+    done
+}
+
 @test "what differs in time, mode, owner or content is copied" {
     fresh_store ranged busybox=busybox
     many_files ranged

@@ -5,12 +5,47 @@
 
 #include <string.h>
 
+bool kiln_step_feeds_target(const KilnEngine *e, const KilnStep *step)
+{
+    for (const KilnStep *s = e->options->plan->target; s; s = s->parent)
+        if (s == step)
+            return true;
+    return false;
+}
+
+bool kiln_build_wants_digest(const KilnEngine *e, const KilnStep *step)
+{
+    return kiln_step_feeds_target(e, step) && !e->options->blobs; /* a blob is made of a layer in the store */
+}
+
+void kiln_build_take_digest(KilnEngine *e, const KilnManifest *manifest, KilnCopyDigest *digest)
+{
+    g_mutex_lock(&e->lock);
+    g_hash_table_insert(e->digests, (gpointer)manifest, digest);
+    g_mutex_unlock(&e->lock);
+}
+
+/* If the layer's digest is under way: waits for it and records it. */
+static bool follow_digest(KilnEngine *e, gint64 layer)
+{
+    g_autoptr(KilnManifest) m = kiln_layer_manifest(e->options->store, layer, NULL);
+    gpointer found = NULL;
+    g_mutex_lock(&e->lock);
+    g_hash_table_steal_extended(e->digests, m, NULL, &found);
+    g_mutex_unlock(&e->lock);
+    g_autoptr(KilnCopyDigest) digest = found;
+    g_autofree char *diff_id = digest ? kiln_copy_digest_wait(digest) : NULL;
+    return diff_id && kiln_layer_digest_record(e->options->store, layer, m, e->options->epoch, diff_id, NULL);
+}
+
 void kiln_build_digest_ahead(gpointer data, gpointer user_data)
 {
     gint64 layer = (gint64)GPOINTER_TO_SIZE(data);
     KilnEngine *e = user_data;
     KilnLayerBlob blob = {0};
     g_autoptr(GError) error = NULL; /* met again, and reported, when the image is assembled */
+    if (follow_digest(e, layer))
+        return;
     g_free(kiln_layer_digest(e->options->store, layer, e->options->epoch,
                              e->options->blobs ? &blob : NULL, &error));
     kiln_layer_blob_clear(&blob);

@@ -157,14 +157,6 @@ static bool make_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnTas
     return ok;
 }
 
-static bool feeds_target(const KilnPlan *plan, const KilnStep *step)
-{
-    for (const KilnStep *s = plan->target; s; s = s->parent)
-        if (s == step)
-            return true;
-    return false;
-}
-
 static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
                     KilnRecord *out, GError **error)
 {
@@ -177,7 +169,7 @@ static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer pr
             (void)kiln_key_parts_put(store, state->key, parts, NULL);
         return false;
     }
-    if (feeds_target(e->options->plan, step))
+    if (kiln_step_feeds_target(e, step))
         g_thread_pool_push(e->digesters, GSIZE_TO_POINTER(layer), NULL);
     *out = (KilnRecord){.key = g_strdup(state->key),
                         .operation = g_strdup(state->operation),
@@ -461,6 +453,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     g_cond_init(&e.over);
     e.outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, outcome_free);
     e.witnesses = g_ptr_array_new_with_free_func(g_free);
+    e.digests = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)kiln_copy_digest_free);
     link_steps(&e);
     guint jobs = options->jobs ? options->jobs : DEFAULT_JOBS;
     e.workers = g_thread_pool_new(run_chain, &e, (gint)jobs, FALSE, NULL);
@@ -495,6 +488,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
     unlink_steps(&e);
     g_hash_table_unref(e.outcomes);
     g_ptr_array_unref(e.witnesses);
+    g_hash_table_unref(e.digests);
     g_clear_pointer(&e.odd_owners, g_hash_table_unref);
     g_cond_clear(&e.changed);
     g_cond_clear(&e.over);

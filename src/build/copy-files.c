@@ -7,7 +7,7 @@
 
 enum {
     FILES_AT_ONCE = 32,
-    /* Looking for an earlier layer costs about as much as copying some files. */
+    /* Looking for an earlier layer, or starting a thread, costs about as much as copying some files. */
     MIN_FILES = 64,
     MIN_BYTES = 1 << 20,
 };
@@ -31,6 +31,7 @@ struct KilnCopyFiles {
     GArray *files; /* of File */
     GArray *links; /* of Link */
     guint64 bytes;
+    KilnCopyDigest *digest; /* follows, while files are placed; or NULL */
     bool sought;       /* the donor */
     KilnCopyDonor donor;
     GHashTable *shown; /* Identity of all files of the layers below; NULL until it is needed */
@@ -97,6 +98,11 @@ void kiln_copy_files_add_link(KilnCopyFiles *f, const char *existing, const char
     g_array_append_val(f->links, link);
 }
 
+bool kiln_copy_files_are_many(const KilnCopyFiles *f)
+{
+    return f->files->len >= MIN_FILES || f->bytes >= MIN_BYTES;
+}
+
 /* --- Files of other layers ------------------------------------------------------------------------------ */
 
 static void note_shown(const KilnEntry *file, void *data)
@@ -149,7 +155,7 @@ static void find_in_donor(KilnCopyFiles *f, File *file)
 /* One for the whole step: in two, the same file could lie at two paths. */
 static void find_donor(KilnCopyFiles *f)
 {
-    if (f->sought || (f->files->len < MIN_FILES && f->bytes < MIN_BYTES))
+    if (f->sought || !kiln_copy_files_are_many(f))
         return;
     f->sought = true;
     g_autofree const KilnEntry **entries = g_new(const KilnEntry *, f->files->len);
@@ -189,7 +195,11 @@ static bool place_file(KilnCopyFiles *f, KilnPlacer *placer, KilnOpener *opener,
     if (file->twin_fd >= 0 &&
         !kiln_placer_link_twin(placer, file->twin_fd, file->twin, f->donor.layer != 0, file->to, &linked, error))
         return false;
-    return linked || copy_file(f, placer, opener, file, error);
+    if (!linked && !copy_file(f, placer, opener, file, error))
+        return false;
+    if (f->digest)
+        kiln_copy_digest_placed(f->digest, file->to->path);
+    return true;
 }
 
 static bool place_some(KilnPieces *pieces, gpointer data, GError **error)
@@ -215,18 +225,33 @@ static bool place_links(KilnCopyFiles *f, GError **error)
         const Link *link = &g_array_index(f->links, Link, i);
         if (!kiln_placer_link(placer, link->existing, link->path, error))
             return false;
+        if (f->digest)
+            kiln_copy_digest_placed(f->digest, link->path);
     }
     return true;
 }
 
-bool kiln_copy_files_place(KilnCopyFiles *f, GError **error)
+static void start_digest(KilnCopyFiles *f, KilnCopyDigest *digest)
+{
+    f->digest = digest;
+    for (guint i = 0; digest && i < f->files->len; i++)
+        kiln_copy_digest_expect(digest, g_array_index(f->files, File, i).to->path);
+    for (guint i = 0; digest && i < f->links->len; i++)
+        kiln_copy_digest_expect(digest, g_array_index(f->links, Link, i).path);
+    if (digest)
+        kiln_copy_digest_start(digest);
+}
+
+bool kiln_copy_files_place(KilnCopyFiles *f, KilnCopyDigest *digest, GError **error)
 {
     find_twins(f);
+    start_digest(f, digest);
     bool ok = kiln_pieces_run(f->files->len, FILES_AT_ONCE, kiln_pieces_threads(f->files->len, f->bytes),
                               place_some, f, error) &&
               place_links(f, error);
     g_array_set_size(f->files, 0);
     g_array_set_size(f->links, 0);
     f->bytes = 0;
+    f->digest = NULL;
     return ok;
 }

@@ -3,6 +3,7 @@
  * "Shared files". */
 #pragma once
 
+#include "build/copy-digest.h"
 #include "build/copy-source.h"
 
 typedef struct KilnCopyFiles KilnCopyFiles;
@@ -18,5 +19,9 @@ void kiln_copy_files_add(KilnCopyFiles *f, KilnCopySource *source, const KilnEnt
 /* `path` is to be a hard link to `existing`, which was added before. Both are borrowed likewise. */
 void kiln_copy_files_add_link(KilnCopyFiles *f, const char *existing, const char *path);
 
-/* Puts all that was added on disk. To be called before anything else is put at one of these paths. */
-bool kiln_copy_files_place(KilnCopyFiles *f, GError **error);
+/* Whether there is so much to place that it pays to do something beside it. */
+bool kiln_copy_files_are_many(const KilnCopyFiles *f);
+
+/* Puts all that was added on disk. To be called before anything else is put at one of these paths. digest: what is to
+ * follow, or NULL; all that the layer has beside these files is on disk then. */
+bool kiln_copy_files_place(KilnCopyFiles *f, KilnCopyDigest *digest, GError **error);

@@ -157,7 +157,7 @@ static KilnEntry as_written(const Copy *c, const KilnEntry *e)
 /* What is gathered for a path must be there before another thing takes its place. */
 static bool make_way(Copy *c, const char *path, GError **error)
 {
-    return !kiln_layer_writer_holds(c->writer, path) || kiln_copy_files_place(c->files, error);
+    return !kiln_layer_writer_holds(c->writer, path) || kiln_copy_files_place(c->files, NULL, error);
 }
 
 static bool put_file(Copy *c, const KilnEntry *e, const char *path, GError **error)
@@ -254,7 +254,7 @@ static const KilnEntry *look_below(const char *path, void *data)
 
 static bool unpack(Copy *c, int fd, GError **error)
 {
-    if (!kiln_copy_files_place(c->files, error))
+    if (!kiln_copy_files_place(c->files, NULL, error))
         return false;
     /* --chmod says nothing about archives and where they are unpacked */
     kiln_layer_writer_set_directory_mode(c->writer, KILN_LAYER_WRITER_DIRECTORY_MODE);
@@ -334,7 +334,7 @@ static bool copy_remote(Copy *c, const KilnCopyItem *item, GError **error)
     bool ok = items != NULL;
     for (guint i = 0; ok && i < items->len; i++)
         ok = copy_item(&own, items->pdata[i], error);
-    ok = ok && kiln_copy_files_place(c->files, error);
+    ok = ok && kiln_copy_files_place(c->files, NULL, error);
     g_clear_pointer(&own.source, kiln_copy_source_free);
     return ok;
 }
@@ -392,6 +392,25 @@ static bool set_owner(Copy *c, GError **error)
     return ok;
 }
 
+/* What was gathered is put on disk, and the diffID of the layer made beside it. */
+static KilnManifest *place(Copy *c, GError **error)
+{
+    KilnManifest *whole = kiln_layer_writer_complete(c->writer, error);
+    if (!whole)
+        return NULL;
+    g_autoptr(KilnCopyDigest) digest = NULL;
+    if (kiln_copy_files_are_many(c->files) && kiln_build_wants_digest(c->engine, c->step))
+        digest = kiln_copy_digest_new(whole, c->upperfd, c->engine->options->epoch);
+    if (!kiln_copy_files_place(c->files, digest, error)) {
+        kiln_step_prefix_error(c->step, &c->step->place, error);
+        return NULL;
+    }
+    KilnManifest *manifest = kiln_layer_writer_finish(c->writer, error);
+    if (manifest && digest)
+        kiln_build_take_digest(c->engine, manifest, g_steal_pointer(&digest));
+    return manifest;
+}
+
 static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
                              int upperfd, KilnTask *task, GError **error)
 {
@@ -414,13 +433,7 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     c.files = files;
     kiln_layer_writer_set_directory_mode(writer, directory_mode(step));
     c.links = links;
-    if (!copy_all(&c, error))
-        return NULL;
-    if (!kiln_copy_files_place(files, error)) {
-        kiln_step_prefix_error(step, &step->place, error);
-        return NULL;
-    }
-    return kiln_layer_writer_finish(writer, error);
+    return copy_all(&c, error) ? place(&c, error) : NULL;
 }
 
 static void release(gpointer prepared)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "build/build.h"
+#include "build/copy-digest.h"
 #include "build/key.h"
 #include "build/snapshotter.h"
 #include "tree/digest.h"
@@ -55,6 +56,7 @@ typedef struct {
     KilnShell *shell;      /* what is kept of the first failed RUN, if a shell is to be opened in it */
     GError *error;         /* the first failure; nothing new starts after it */
     GThreadPool *workers;   /* run steps */
+    GHashTable *digests;    /* KilnManifest → KilnCopyDigest: under way for layers that no digester has got to yet */
     GThreadPool *digesters; /* make digests and blobs of finished layers */
     GThreadPool *sweepers;  /* remove work folders */
 } KilnEngine;
@@ -161,5 +163,10 @@ void kiln_engine_take_place(KilnEngine *e);
 
 /* The image: digests, configuration, record. Called when all steps are done. */
 KilnBuilt *kiln_build_assemble(KilnEngine *e, GError **error);
+bool kiln_step_feeds_target(const KilnEngine *e, const KilnStep *step);
+/* Whether it is of use to digest the layer of a step before it is in the store. */
+bool kiln_build_wants_digest(const KilnEngine *e, const KilnStep *step);
+/* Takes over a digest that is under way for the layer with this manifest. */
+void kiln_build_take_digest(KilnEngine *e, const KilnManifest *manifest, KilnCopyDigest *digest);
 /* A GThreadPool function: computes the digest (and blob) of the layer of this number ahead of need. */
 void kiln_build_digest_ahead(gpointer layer, gpointer engine);

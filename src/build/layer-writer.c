@@ -143,10 +143,17 @@ void kiln_layer_writer_adopt(KilnLayerWriter *w, const KilnManifest *m)
     }
 }
 
-KilnManifest *kiln_layer_writer_finish(KilnLayerWriter *w, GError **error)
+KilnManifest *kiln_layer_writer_complete(KilnLayerWriter *w, GError **error)
 {
-    if (!directory_itself(w, "", error) || !kiln_placer_finish(w->placer, error))
+    if (!directory_itself(w, "", error))
         return NULL;
     kiln_manifest_sort(w->manifest);
+    return w->manifest;
+}
+
+KilnManifest *kiln_layer_writer_finish(KilnLayerWriter *w, GError **error)
+{
+    if (!kiln_layer_writer_complete(w, error) || !kiln_placer_finish(w->placer, error))
+        return NULL;
     return g_steal_pointer(&w->manifest);
 }

@@ -39,5 +39,9 @@ guint32 kiln_layer_writer_new_group(KilnLayerWriter *w);
 /* Adds what something else (kiln_untar) has put on disk; its link groups get numbers of their own. */
 void kiln_layer_writer_adopt(KilnLayerWriter *w, const KilnManifest *m);
 
+/* To be called when all is recorded: the whole manifest, sorted and borrowed, which kiln_layer_writer_finish() will
+ * return unchanged. */
+KilnManifest *kiln_layer_writer_complete(KilnLayerWriter *w, GError **error);
+
 /* Applies deferred attributes and returns the sorted manifest. */
 KilnManifest *kiln_layer_writer_finish(KilnLayerWriter *w, GError **error);

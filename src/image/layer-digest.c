@@ -118,6 +118,23 @@ static gint64 effective_clamp(const KilnManifest *m, gint64 clamp)
     return -1;
 }
 
+bool kiln_layer_digest_record(KilnStore *s, gint64 layer, const KilnManifest *m, gint64 clamp, const char *diff_id,
+                              GError **error)
+{
+    gint64 effective = effective_clamp(m, clamp);
+    return kiln_layer_set_tar_diff_id(s, layer, effective, diff_id, error) &&
+           (effective == clamp || kiln_layer_set_tar_diff_id(s, layer, clamp, diff_id, error));
+}
+
+char *kiln_layer_digest_early(const KilnManifest *m, int dirfd, gint64 clamp, KilnWaitFunc wait, void *data)
+{
+    g_autoptr(KilnHash) content = kiln_hash_new();
+    Sink k = {.content = content};
+    return kiln_tar_write_following(m, dirfd, effective_clamp(m, clamp), wait, data, take_tar, &k, NULL)
+               ? kiln_hash_finish_text(content)
+               : NULL;
+}
+
 /* A layer that a step made: its tar was another one once. */
 static void fail_altered(KilnStore *s, gint64 layer, GError **error)
 {
@@ -160,9 +177,7 @@ static char *make(KilnStore *s, gint64 layer, gint64 clamp, const char *wanted, 
                     wanted, kiln_store_root(s));
         return NULL;
     }
-    if (wanted == NULL &&
-        (!kiln_layer_set_tar_diff_id(s, layer, effective, diff_id, error) ||
-         (effective != clamp && !kiln_layer_set_tar_diff_id(s, layer, clamp, diff_id, error)))) {
+    if (wanted == NULL && !kiln_layer_digest_record(s, layer, m, clamp, diff_id, error)) {
         if (blob != NULL)
             kiln_layer_blob_clear(blob);
         return NULL;

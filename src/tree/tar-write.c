@@ -26,6 +26,8 @@ typedef struct {
     int dirfd;
     KilnOpener opener; /* of the files in dirfd */
     int64_t clamp;
+    KilnWaitFunc wait; /* or NULL */
+    void *wait_data;
     GHashTable *groups; /* link group → path of the file that carries the content */
     char *buffer, *zeros;
 } Writer;
@@ -134,6 +136,8 @@ static bool write_any(Writer *w, const KilnEntry *e, int fd, GError **error)
 
 static bool write_content(Writer *w, const KilnEntry *e, GError **error)
 {
+    if (w->wait && !w->wait(e, w->wait_data))
+        return fail(error, e->path, "it is not wanted any more");
     int fd = kiln_opener_open(&w->opener, w->dirfd, e->path, O_RDONLY | O_NONBLOCK);
     if (fd < 0)
         return fail(error, e->path, g_strerror(-fd));
@@ -293,10 +297,18 @@ static bool run(Writer *w, const KilnManifest *m, Sink *sink, GError **error)
 bool kiln_tar_write(const KilnManifest *m, int dirfd, int64_t clamp, KilnWriteFunc write,
                     void *data, GError **error)
 {
+    return kiln_tar_write_following(m, dirfd, clamp, NULL, NULL, write, data, error);
+}
+
+bool kiln_tar_write_following(const KilnManifest *m, int dirfd, int64_t clamp, KilnWaitFunc wait, void *wait_data,
+                              KilnWriteFunc write, void *data, GError **error)
+{
     Sink sink = {.write = write, .data = data};
     g_autoptr(GHashTable) groups = g_hash_table_new(NULL, NULL);
     g_autofree char *buffer = g_malloc(BUFFER_SIZE);
     Writer w = {.dirfd = dirfd, .clamp = clamp, .groups = groups, .buffer = buffer};
+    w.wait = wait;
+    w.wait_data = wait_data;
     KilnTarLocale locale;
 
     kiln_tar_locale_enter(&locale, is_utf8(m) ? "C.UTF-8" : "C");

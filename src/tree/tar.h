@@ -68,3 +68,9 @@ bool kiln_tar_detect(int fd);
  * or -1) is the latest mtime written (SOURCE_DATE_EPOCH). dirfd is the layer's directory. */
 bool kiln_tar_write(const KilnManifest *m, int dirfd, int64_t clamp, KilnWriteFunc write, void *data,
                     GError **error);
+
+/* Returns once a file is in the directory, complete; false: the tar is not wanted any more. */
+typedef bool (*KilnWaitFunc)(const KilnEntry *file, void *data);
+/* The same for a directory that other threads still fill: `wait` is called before a file is read. */
+bool kiln_tar_write_following(const KilnManifest *m, int dirfd, int64_t clamp, KilnWaitFunc wait, void *wait_data,
+                              KilnWriteFunc write, void *data, GError **error);

@@ -171,6 +171,42 @@ static void test_write_errors(void)
     scratch_close(&s);
 }
 
+/* Puts a file there when it is asked for, but for the last. */
+static bool put_when_asked(const KilnEntry *e, void *data)
+{
+    if (strcmp(e->path, "d/late") == 0)
+        return false;
+    scratch_write(data, e->path, "text");
+    return true;
+}
+
+/* The same tar comes of a directory that is filled meanwhile; none, if the rest is not waited for. */
+static void test_following(void)
+{
+    Scratch s = scratch_open(), t = scratch_open();
+    g_autoptr(GByteArray) tar = g_byte_array_new(), followed = g_byte_array_new();
+    entry(tar, '5', "d", "");
+    file(tar, "d/a", "text");
+    file(tar, "d/b", "text");
+    g_autoptr(KilnManifest) m = good(tar, &s);
+    g_autoptr(GByteArray) expected = tar_of(m, &s, -1);
+    GError *error = NULL;
+    scratch_mkdir(&t, "d");
+    kiln_tar_write_following(m, t.fd, -1, put_when_asked, &t, collect, followed, &error);
+    g_assert_no_error(error);
+    g_assert_cmpmem(followed->data, followed->len, expected->data, expected->len);
+
+    g_autoptr(GByteArray) longer = g_byte_array_new();
+    file(longer, "d/a", "text");
+    file(longer, "d/late", "text");
+    g_autoptr(KilnManifest) n = good(longer, &s);
+    g_assert_false(kiln_tar_write_following(n, t.fd, -1, put_when_asked, &t, collect, followed, &error));
+    g_assert_error(error, KILN_TAR_ERROR, KILN_TAR_ERROR_IO);
+    g_clear_error(&error);
+    scratch_close(&s);
+    scratch_close(&t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -178,5 +214,6 @@ int main(int argc, char **argv)
     g_test_add_func("/tar/write/clamps-times", test_clamps_times);
     g_test_add_func("/tar/write/sparse-as-plain", test_writes_sparse_as_plain);
     g_test_add_func("/tar/write/errors", test_write_errors);
+    g_test_add_func("/tar/write/following", test_following);
     return g_test_run();
 }
