@@ -4,7 +4,7 @@
 #include <zstd.h>
 
 /* Small pieces are gathered before they are hashed: a context has ten thousand files of ten pieces each. */
-#define BUFFER_SIZE 4096
+#define BUFFER_SIZE 512
 #define COMPRESSION_LEVEL 1
 /* More than the parts of any context that could be copied (docs/store.md). */
 #define MOST_PARTS_SIZE (1 << 30)
