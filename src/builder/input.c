@@ -35,7 +35,8 @@ static ssize_t read_some(KilnInput *i, uint8_t *buffer, gsize size, GError **err
 
 KilnInput *kiln_input_new(KilnOperation *op, int fd, const char *name, GError **error)
 {
-    g_autoptr(KilnInput) i = g_new0(KilnInput, 1);
+    g_autoptr(KilnInput) i = g_new(KilnInput, 1);
+    memset(i, 0, offsetof(KilnInput, buffer)); /* the rest need not be touched */
     i->op = op;
     i->fd = fd;
     i->name = g_strdup(name);

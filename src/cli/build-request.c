@@ -201,7 +201,7 @@ static void add_proxies(KilnRequest *r, const GPtrArray *arguments)
 {
     g_autofree char *path = kiln_docker_config_path();
     g_autofree char *json = NULL;
-    if (!path || !g_file_get_contents(path, &json, NULL, NULL)) {
+    if (!path || !g_file_test(path, G_FILE_TEST_EXISTS) || !g_file_get_contents(path, &json, NULL, NULL)) {
         return;
     }
     g_auto(GStrv) proxies = kiln_docker_proxies(json);

@@ -222,7 +222,8 @@ bool kiln_settings_load(const char *path, KilnSettings *out, GError **error)
     *out = (KilnSettings){0};
     g_autofree char *json = NULL;
     g_autoptr(GError) local = NULL;
-    if (!path) {
+    /* For the message of one that is not there GLib would load a converter of character sets. */
+    if (!path || !g_file_test(path, G_FILE_TEST_EXISTS)) {
         return true;
     }
     if (!g_file_get_contents(path, &json, NULL, &local)) {

@@ -211,12 +211,13 @@ void kiln_config_add_history(KilnConfig *c, const char *created, const char *cre
                              const char *comment, bool empty_layer)
 {
     json_object *entry = json_object_new_object();
+    /* in the order of the document that is written (kiln_document_dump()), which has not to be made anew then */
+    if (comment != NULL)
+        set_string(entry, "comment", comment);
     if (created != NULL)
         set_string(entry, "created", created);
     if (created_by != NULL)
         set_string(entry, "created_by", created_by);
-    if (comment != NULL)
-        set_string(entry, "comment", comment);
     if (empty_layer)
         json_object_object_add(entry, "empty_layer", json_object_new_boolean(true));
     json_object_array_add(ensure_array(c->top, "history"), entry);

@@ -88,9 +88,30 @@ static int compare_keys(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* A copy with sorted keys; scalars are shared. */
+/* Whether nothing in it need be moved, as in most parts of a document. */
+static bool is_sorted(json_object *o)
+{
+    if (json_object_is_type(o, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+            if (!is_sorted(json_object_array_get_idx(o, i)))
+                return false;
+    } else if (json_object_is_type(o, json_type_object)) {
+        const char *last = "";
+        json_object_object_foreach(o, key, value)
+        {
+            if (strcmp(last, key) > 0 || !is_sorted(value))
+                return false;
+            last = key;
+        }
+    }
+    return true;
+}
+
+/* A copy with sorted keys; scalars and what is sorted are shared. */
 static json_object *sort(json_object *o)
 {
+    if (is_sorted(o))
+        return json_object_get(o);
     if (json_object_is_type(o, json_type_array)) {
         size_t n = json_object_array_length(o);
         json_object *copy = json_object_new_array_ext((int)n);
@@ -98,8 +119,6 @@ static json_object *sort(json_object *o)
             json_object_array_add(copy, sort(json_object_array_get_idx(o, i)));
         return copy;
     }
-    if (!json_object_is_type(o, json_type_object))
-        return json_object_get(o);
     g_autoptr(GPtrArray) keys = g_ptr_array_new();
     json_object_object_foreach(o, key, value)
     {

@@ -72,12 +72,9 @@ static bool look_up(KilnSource *s, const char *path, Kind *kind, char **target, 
     return true;
 }
 
-/* Whether a resolved path is there for COPY: excluded ones are not, but for directories that have
- * something in them that is not excluded. */
-static bool is_visible(KilnSource *s, const char *path, Kind *kind, GError **error)
+/* Excluded paths are not there for COPY, but for directories that have something in them that is not excluded. */
+static bool hide_excluded(KilnSource *s, const char *path, Kind *kind, GError **error)
 {
-    if (!look_up(s, path, kind, NULL, error))
-        return false;
     if (*kind == NOTHING || s->view || !kiln_source_ignores(s, path))
         return true;
     bool any = false;
@@ -86,6 +83,12 @@ static bool is_visible(KilnSource *s, const char *path, Kind *kind, GError **err
     if (!any)
         *kind = NOTHING;
     return true;
+}
+
+/* What is there for COPY at a resolved path. */
+static bool is_visible(KilnSource *s, const char *path, Kind *kind, GError **error)
+{
+    return look_up(s, path, kind, NULL, error) && hide_excluded(s, path, kind, error);
 }
 
 /* One step of resolving `rest` below the resolved path `done`. */
@@ -122,16 +125,11 @@ static bool step(KilnSource *s, GString *done, char **rest, int *links, GError *
     return true;
 }
 
-/* Follows all symlinks of a clean path inside the root, the last one too. NULL on error. */
-static char *resolve(KilnSource *s, const char *path, GError **error)
+/* Follows all symlinks of a clean path inside the root, the last one too. */
+static char *follow(KilnSource *s, const char *path, GError **error)
 {
     if (s->view)
         return kiln_view_resolve(s->view, path, true, error);
-    Kind kind;
-    if (!look_up(s, path, &kind, NULL, error))
-        return NULL;
-    if (kind == DIRECTORY || kind == OTHER) /* it was opened without meeting a symlink */
-        return g_strdup(path);
     g_autoptr(GString) done = g_string_new(NULL);
     char *rest = g_strdup(path);
     int links = 0;
@@ -140,6 +138,17 @@ static char *resolve(KilnSource *s, const char *path, GError **error)
         ok = step(s, done, &rest, &links, error);
     g_free(rest);
     return ok ? g_strdup(done->str) : NULL;
+}
+
+/* The same, and what is there for COPY. NULL on error. */
+static char *resolve(KilnSource *s, const char *path, Kind *kind, GError **error)
+{
+    if (!s->view && !look_up(s, path, kind, NULL, error))
+        return NULL;
+    if (!s->view && (*kind == DIRECTORY || *kind == OTHER)) /* it was opened without meeting a symlink */
+        return hide_excluded(s, path, kind, error) ? g_strdup(path) : NULL;
+    g_autofree char *resolved = follow(s, path, error);
+    return resolved && is_visible(s, resolved, kind, error) ? g_steal_pointer(&resolved) : NULL;
 }
 
 /* --- Wildcards --- */
@@ -201,9 +210,9 @@ static bool match_wildcards(KilnSource *s, const char *pattern, GPtrArray *out, 
         if (bad)
             return fail_pattern(error, pattern);
     }
-    g_autofree char *dir = resolve(s, literal, error);
     Kind kind;
-    if (!dir || !is_visible(s, dir, &kind, error))
+    g_autofree char *dir = resolve(s, literal, &kind, error);
+    if (!dir)
         return false;
     if (!*part) {
         if (kind != NOTHING)
@@ -219,9 +228,9 @@ GPtrArray *kiln_source_match(KilnSource *s, const char *pattern, bool wildcards,
     g_autofree char *path = clean(pattern);
     if (wildcards)
         return match_wildcards(s, path, out, error) ? g_steal_pointer(&out) : NULL;
-    g_autofree char *resolved = resolve(s, path, error);
     Kind kind;
-    if (!resolved || !is_visible(s, resolved, &kind, error))
+    g_autofree char *resolved = resolve(s, path, &kind, error);
+    if (!resolved)
         return NULL;
     if (kind != NOTHING)
         g_ptr_array_add(out, g_steal_pointer(&resolved));
