@@ -45,7 +45,7 @@ check_steps() { # ROLE
     local first last
     first=$(((cached[1] - cached[0]) / 200))
     last=$(((cached[2] - cached[1]) / 200))
-    ((last <= first + 1 && last <= 22)) # 7 of them are the layer's lease and the look whether it is whole
+    ((last <= first + 1 && last <= 11)) # 5 of them are the look whether the layer is whole
     first=$(((cold[1] - cold[0]) / 200))
     last=$(((cold[2] - cold[1]) / 200))
     ((last <= first + first / 10 + 1))

@@ -185,8 +185,10 @@ static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer pr
 static bool find_or_execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
                             KilnRecord *out, GError **error)
 {
-    if (kiln_step_find(e, step, state, prepared, out) ||
-        (!kiln_step_ignores_cache(e, step) && kiln_imports_find(e, step, state, out)))
+    if (kiln_step_find(e, step, state, prepared, out))
+        return true;
+    kiln_store_looked(e->options->store);
+    if (!kiln_step_ignores_cache(e, step) && kiln_imports_find(e, step, state, out))
         return true;
     if (!kiln_step_lock(e, step, state, task, error))
         return false;
@@ -464,7 +466,10 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
 
     kiln_build_history_begin(options->history, options->plan);
     KilnBuilt *built = NULL;
-    bool ok = run_steps(&e, error) && kiln_imports_bring_result(&e, error);
+    kiln_store_look(options->store);
+    bool ok = run_steps(&e, error);
+    kiln_store_looked(options->store);
+    ok = ok && kiln_imports_bring_result(&e, error);
     if (!ok && e.shell)
         kiln_shell_run(&e);
     g_clear_pointer(&e.shell, kiln_shell_free);

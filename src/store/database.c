@@ -251,6 +251,8 @@ struct KilnDatabase {
     char *path;
     char *boot;        /* the kernel's boot id */
     gint64 generation; /* number in boots for rows of the current transaction */
+    bool network;      /* with a rollback journal, so that who reads keeps others from writing */
+    bool reading;      /* in a transaction that only reads */
 };
 
 static bool fail(KilnDatabase *d, GError **error)
@@ -407,6 +409,7 @@ KilnDatabase *kiln_database_open(const char *root, bool network, bool reads, GEr
     g_autoptr(KilnDatabase) d = g_new0(KilnDatabase, 1);
     g_mutex_init(&d->mutex);
     d->path = g_build_filename(root, "store.db", NULL);
+    d->network = network;
     d->boot = read_boot_id();
     if (reads ? !set_up_reader(d, error) : !set_up(d, network, error))
         return NULL;
@@ -454,6 +457,7 @@ static bool find_generation(KilnDatabase *d, GError **error)
 
 bool kiln_database_begin(KilnDatabase *d, GError **error)
 {
+    kiln_database_end_reading(d);
     if (!exec(d, "BEGIN IMMEDIATE", error))
         return false;
     if (find_generation(d, error))
@@ -464,7 +468,16 @@ bool kiln_database_begin(KilnDatabase *d, GError **error)
 
 void kiln_database_begin_reading(KilnDatabase *d)
 {
-    sqlite3_exec(d->db, "BEGIN", NULL, NULL, NULL); /* if it fails, each query is one of its own */
+    /* else each query is one of its own */
+    if (!d->network && !d->reading)
+        d->reading = sqlite3_exec(d->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK;
+}
+
+void kiln_database_end_reading(KilnDatabase *d)
+{
+    if (d->reading)
+        kiln_database_rollback(d);
+    d->reading = false;
 }
 
 bool kiln_database_make_durable(KilnDatabase *d, GError **error)
@@ -561,6 +574,7 @@ char *kiln_query_text(sqlite3_stmt *statement, int column)
 bool kiln_database_run(KilnDatabase *d, GError **error, KilnSql sql, const char *types, ...)
 {
     va_list args;
+    kiln_database_end_reading(d);
     va_start(args, types);
     g_autoptr(KilnQuery) statement = bind(d, sql, types, args);
     va_end(args);

@@ -124,8 +124,10 @@ bool kiln_database_make_durable(KilnDatabase *d, GError **error);
 bool kiln_database_commit(KilnDatabase *d, GError **error);
 void kiln_database_rollback(KilnDatabase *d);
 
-/* A read transaction: the queries up to the rollback see one state, and lock the files once. */
+/* A read transaction: the queries up to its end see one state, and lock the files once. What writes ends it before. On
+ * a network file system, where it would keep others from writing, there is none. */
 void kiln_database_begin_reading(KilnDatabase *d);
+void kiln_database_end_reading(KilnDatabase *d);
 
 /* Binds the arguments and returns the statement for stepping; kiln_query_end() resets it. One
  * letter of `types` for each parameter, in order: s text (NULL allowed), i gint64, B GBytes; without an

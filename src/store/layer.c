@@ -266,6 +266,7 @@ char *kiln_layer_tar_diff_id(KilnStore *s, gint64 layer, gint64 clamp)
 void kiln_layer_ids(KilnStore *s, const gint64 *layers, guint n, gint64 clamp, char **diff_ids, char **chain_ids)
 {
     kiln_database_lock(s->db);
+    kiln_database_end_reading(s->db); /* an older one */
     kiln_database_begin_reading(s->db);
     for (guint i = 0; i < n; i++) {
         g_autoptr(KilnQuery) q = kiln_database_query(s->db, SQL_LAYER_IDS, "ii", layers[i], clamp);
@@ -273,7 +274,7 @@ void kiln_layer_ids(KilnStore *s, const gint64 *layers, guint n, gint64 clamp, c
         diff_ids[i] = found ? kiln_query_text(q, 0) : NULL;
         chain_ids[i] = found ? kiln_query_text(q, 1) : NULL;
     }
-    kiln_database_rollback(s->db);
+    kiln_database_end_reading(s->db);
     kiln_database_unlock(s->db);
 }
 

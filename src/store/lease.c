@@ -12,6 +12,7 @@
 /* Layer N is byte N of `leases`; a blob one above this, by the first bits of its digest. That two blobs
  * share a byte is unlikely, and does no harm. */
 #define FIRST_BLOB ((gint64)1 << 61)
+#define LAST_BLOB (((gint64)1 << 62) - 1)
 
 bool kiln_leases_open(KilnStore *s, GError **error)
 {
@@ -43,6 +44,7 @@ void kiln_leases_release(KilnStore *s)
     if (s->lease_fd >= 0)
         close(s->lease_fd);
     s->lease_fd = -1;
+    s->all_leased = false;
     g_mutex_unlock(&s->lease_mutex);
 }
 
@@ -63,20 +65,24 @@ static bool take(KilnStore *s, gint64 offset)
     return s->lease_fd < 0 || kiln_lock_set(s->lease_fd, offset, F_RDLCK, true) == 0;
 }
 
+/* Whether it has been used before, or is leased with all the rest: then it is remembered, and there is no more to do. */
+static bool is_leased(KilnStore *s, GHashTable *set, gconstpointer key, gsize size)
+{
+    g_mutex_lock(&s->lease_mutex);
+    bool known = g_hash_table_contains(set, key);
+    if (!known && s->all_leased)
+        g_hash_table_add(set, g_memdup2(key, size));
+    known = known || s->all_leased;
+    g_mutex_unlock(&s->lease_mutex);
+    return known;
+}
+
 static void remember(KilnStore *s, GHashTable *set, gconstpointer key, gsize size)
 {
     g_mutex_lock(&s->lease_mutex);
     if (!g_hash_table_contains(set, key))
         g_hash_table_add(set, g_memdup2(key, size));
     g_mutex_unlock(&s->lease_mutex);
-}
-
-static bool is_known(KilnStore *s, GHashTable *set, gconstpointer key)
-{
-    g_mutex_lock(&s->lease_mutex);
-    bool known = g_hash_table_contains(set, key);
-    g_mutex_unlock(&s->lease_mutex);
-    return known;
 }
 
 static bool row_exists(KilnStore *s, gint64 layer)
@@ -92,7 +98,7 @@ static bool row_exists(KilnStore *s, gint64 layer)
 bool kiln_layer_lease(KilnStore *s, const gint64 *layers, guint n)
 {
     for (guint i = 0; i < n; i++) {
-        if (s->lease_fd < 0 || is_known(s, s->leased_layers, layers + i))
+        if (s->lease_fd < 0 || is_leased(s, s->leased_layers, layers + i, sizeof *layers))
             continue; /* who only reads, or is at its end, leases nothing */
         if (!take(s, layers[i]) || !row_exists(s, layers[i]))
             return false;
@@ -113,7 +119,7 @@ bool kiln_lease_new_layer(KilnStore *s, gint64 layer)
 bool kiln_lease_blob(KilnStore *s, const char *digest)
 {
     gint64 offset = blob_offset(digest);
-    if (offset < 0 || is_known(s, s->leased_blobs, digest))
+    if (offset < 0 || is_leased(s, s->leased_blobs, digest, strlen(digest) + 1))
         return true;
     if (!take(s, offset))
         return false;
@@ -125,6 +131,65 @@ void kiln_cache_used(KilnStore *s, const char *name, const char *id)
 {
     g_mutex_lock(&s->lease_mutex);
     g_hash_table_insert(s->used_caches, g_strdup(name), g_strdup(id));
+    g_mutex_unlock(&s->lease_mutex);
+}
+
+/* --- All at once -------------------------------------------------------------------------------------- */
+
+void kiln_store_look(KilnStore *s)
+{
+    g_mutex_lock(&s->lease_mutex);
+    s->all_leased = s->lease_fd >= 0 && kiln_lock_set_range(s->lease_fd, 1, LAST_BLOB, F_RDLCK) == 0;
+    if (s->all_leased) { /* so that nothing goes which is seen in it */
+        kiln_database_lock(s->db);
+        kiln_database_begin_reading(s->db);
+        kiln_database_unlock(s->db);
+    }
+    g_mutex_unlock(&s->lease_mutex);
+}
+
+static int compare_offsets(gconstpointer a, gconstpointer b)
+{
+    const gint64 *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The bytes of what has been looked up, in order. */
+static GArray *used_offsets(KilnStore *s)
+{
+    GArray *offsets = g_array_new(FALSE, FALSE, sizeof(gint64));
+    GHashTableIter iter;
+    gpointer key;
+    g_hash_table_iter_init(&iter, s->leased_layers);
+    while (g_hash_table_iter_next(&iter, &key, NULL))
+        g_array_append_vals(offsets, key, 1);
+    g_hash_table_iter_init(&iter, s->leased_blobs);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        gint64 offset = blob_offset(key);
+        g_array_append_val(offsets, offset);
+    }
+    g_array_sort(offsets, compare_offsets);
+    return offsets;
+}
+
+void kiln_store_looked(KilnStore *s)
+{
+    g_mutex_lock(&s->lease_mutex);
+    if (s->all_leased) {
+        kiln_database_lock(s->db);
+        kiln_database_end_reading(s->db);
+        kiln_database_unlock(s->db);
+        s->all_leased = false;
+        g_autoptr(GArray) used = used_offsets(s);
+        gint64 last = LAST_BLOB + 1, next = 1;
+        g_array_append_val(used, last);
+        for (guint i = 0; i < used->len; i++) { /* what lies between them is given back */
+            gint64 offset = g_array_index(used, gint64, i);
+            if (offset > next)
+                kiln_lock_set_range(s->lease_fd, next, offset - 1, F_UNLCK);
+            next = offset + 1;
+        }
+    }
     g_mutex_unlock(&s->lease_mutex);
 }
 
@@ -226,8 +291,10 @@ bool kiln_store_touch(KilnStore *s, GError **error)
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
     g_mutex_lock(&s->lease_mutex);
     kiln_database_lock(s->db);
+    kiln_database_begin_reading(s->db);
     g_autoptr(GPtrArray) layers = find_old(s, s->leased_layers, true, now);
     g_autoptr(GPtrArray) blobs = find_old(s, s->leased_blobs, false, now);
+    kiln_database_end_reading(s->db);
     bool ok = true;
     if (layers->len || blobs->len || g_hash_table_size(s->used_caches)) {
         ok = kiln_database_begin(s->db, error);

@@ -30,6 +30,7 @@ struct KilnStore {
 
     int lease_fd; /* lease.c; -1: nothing is leased (any more) */
     GMutex lease_mutex;
+    bool all_leased; /* kiln_store_look() */
     GHashTable *leased_layers, *leased_blobs; /* gint64 *, char *: sets */
     GHashTable *used_caches;                  /* name → id */
 };
@@ -75,6 +76,8 @@ bool kiln_store_sweep_orphans(KilnStore *s, GError **error);
 /* OFD locks (fcntl(2)) on a byte of a file. kind: F_RDLCK, F_WRLCK, F_UNLCK. Returns 0 or a negative errno; -EAGAIN
  * if another holds it and wait is false. */
 int kiln_lock_set(int fd, gint64 byte, short kind, bool wait);
+/* The same, never waiting, on all bytes from first to last. */
+int kiln_lock_set_range(int fd, gint64 first, gint64 last, short kind);
 /* Bytes of `lock`: docs/store.md, "Locks and their order". */
 enum {
     KILN_LOCK_USE = 0,

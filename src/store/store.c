@@ -17,13 +17,23 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-int kiln_lock_set(int fd, gint64 byte, short kind, bool wait)
+static int set_lock(int fd, gint64 first, gint64 length, short kind, int command)
 {
-    struct flock lock = {.l_type = kind, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    while (fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock) < 0)
+    struct flock lock = {.l_type = kind, .l_whence = SEEK_SET, .l_start = first, .l_len = length};
+    while (fcntl(fd, command, &lock) < 0)
         if (errno != EINTR)
             return errno == EACCES ? -EAGAIN : -errno;
     return 0;
+}
+
+int kiln_lock_set(int fd, gint64 byte, short kind, bool wait)
+{
+    return set_lock(fd, byte, 1, kind, wait ? F_OFD_SETLKW : F_OFD_SETLK);
+}
+
+int kiln_lock_set_range(int fd, gint64 first, gint64 last, short kind)
+{
+    return set_lock(fd, first, last - first + 1, kind, F_OFD_SETLK);
 }
 
 /* File systems on which a WAL's shared memory is not shared (sqlite.org/wal.html); numbers from

@@ -64,6 +64,11 @@ void kiln_store_tidy(KilnStore *s);
 
 /* --- Leases: what a store's lookups gave is not removed by a collector before the store is tidied or closed
  * (docs/store.md, "Collection"). Lookups of records, images, chains and blobs lease what they give. -------- */
+/* From here until kiln_store_looked() everything is leased together and lookups see the store as it is now: of a build
+ * that is all cached no step needs a lock of its own. Changes nothing while a collector is deleting. */
+void kiln_store_look(KilnStore *s);
+/* Ends that, before anything is executed or waited for; what lookups gave stays leased. No harm if it was ended. */
+void kiln_store_looked(KilnStore *s);
 /* Leases layers that are known from elsewhere, such as a record's inputs. False if one is not there (any more).
  * May wait for a collector that is deleting it, so not to be called in a transaction. */
 bool kiln_layer_lease(KilnStore *s, const gint64 *layers, guint n);

@@ -180,6 +180,70 @@ static void test_what_is_looked_up_is_leased(Place *p, gconstpointer data)
     assert_prunes(p, "3 2 1", .all = true);
 }
 
+static bool found(KilnStore *s, const char *key)
+{
+    KilnRecord record;
+    bool there = kiln_record_lookup(s, key, &record);
+    kiln_record_clear(&record);
+    return there;
+}
+
+/* Whoever only looks has everything; then what it has looked up, and sees what others have made meanwhile. */
+static void test_looking(Place *p, gconstpointer data)
+{
+    (void)data;
+    gint64 first = make_layer(p, "a"), used = make_layer(p, "b"), last = make_layer(p, "c");
+    put_record(p, "sha256:used", used, "-");
+    put_record(p, "sha256:last", last, "-");
+    reopen(p);
+    kiln_store_look(p->store);
+    g_assert_true(found(p->store, "sha256:used"));
+    assert_prunes(p, "", .all = true);
+
+    g_autoptr(KilnStore) other = kiln_store_open(p->top, KILN_STORE_SHARED, NULL);
+    const KilnRecord made = {.key = (char *)"sha256:new", .layer = used, .name = (char *)"RUN"};
+    g_assert_true(kiln_record_put(other, &made, NULL, NULL));
+    g_assert_false(found(p->store, "sha256:new"));
+
+    kiln_store_looked(p->store);
+    kiln_store_looked(p->store);
+    g_assert_true(found(p->store, "sha256:new"));
+    assert_prunes(p, "3 1", .all = true);
+    g_assert_true(exists(p, used) && !exists(p, first));
+    g_assert_false(found(p->store, "sha256:last"));
+}
+
+/* While a collector deletes, a build looks as ever. */
+static void test_looking_beside_a_collector(Place *p, gconstpointer data)
+{
+    (void)data;
+    gint64 layer = make_layer(p, "a");
+    put_record(p, "sha256:key", layer, "-");
+    reopen(p);
+    g_autofree char *path = g_build_filename(p->top, "leases", NULL);
+    int fd = g_open(path, O_RDWR | O_CLOEXEC, 0);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = layer + 1, .l_len = 1};
+    g_assert_cmpint(fcntl(fd, F_OFD_SETLK, &lock), ==, 0);
+    kiln_store_look(p->store);
+    g_assert_true(found(p->store, "sha256:key"));
+    close(fd);
+    kiln_store_looked(p->store);
+    assert_prunes(p, "", .all = true);
+}
+
+/* What is written while it looks is there at once. */
+static void test_looking_and_writing(Place *p, gconstpointer data)
+{
+    (void)data;
+    gint64 layer = make_layer(p, "a");
+    kiln_store_look(p->store);
+    g_assert_false(found(p->store, "sha256:key"));
+    put_record(p, "sha256:key", layer, "-");
+    g_assert_true(found(p->store, "sha256:key"));
+    kiln_store_looked(p->store);
+    assert_prunes(p, "", .all = true);
+}
+
 static void test_images_and_blobs(Place *p, gconstpointer data)
 {
     (void)data;
@@ -384,7 +448,11 @@ static gpointer build_again(gpointer data)
         g_autofree char *key = g_strdup_printf("sha256:%d", i % 3);
         KilnRecord r;
         gint64 layer;
-        if (kiln_record_lookup(s, key, &r)) {
+        if (i % 2)
+            kiln_store_look(s);
+        bool cached = kiln_record_lookup(s, key, &r);
+        kiln_store_looked(s);
+        if (cached) {
             layer = r.layer;
             kiln_record_clear(&r);
         } else {
@@ -431,6 +499,9 @@ int main(int argc, char **argv)
 #define TEST(path, func) g_test_add("/collect/" path, Place, NULL, set_up, func, tear_down)
     TEST("what-is-made-is-leased", test_what_is_made_is_leased);
     TEST("what-is-looked-up-is-leased", test_what_is_looked_up_is_leased);
+    TEST("looking", test_looking);
+    TEST("looking-beside-a-collector", test_looking_beside_a_collector);
+    TEST("looking-and-writing", test_looking_and_writing);
     TEST("images-and-blobs", test_images_and_blobs);
     TEST("killed-process", test_killed_process);
     TEST("use-is-written-to-the-hour", test_use_is_written_to_the_hour);
