@@ -1,5 +1,6 @@
 /* The scheduler: every step is a unit of work for a pool of threads, handed out when the steps that it
  * needs are done. A step first makes its key, then either finds its record or is executed. */
+#include "arena/heap.h"
 #include "build/engine.h"
 #include "build/etc.h"
 #include "build/exports.h"
@@ -16,6 +17,7 @@
 G_DEFINE_QUARK(kiln-build-error-quark, kiln_build_error)
 
 #define DEFAULT_JOBS 8
+#define HEAP_A_STEP 4096 /* bytes that a cached one leaves behind until the end, in documents too */
 
 const KilnStepKindOps *kiln_step_ops(KilnStepKind kind)
 {
@@ -450,6 +452,7 @@ KilnBuilt *kiln_build_run(const KilnBuildOptions *options, GError **error)
 {
     KilnEngine e = {.options = options};
     GPtrArray *steps = options->plan->steps;
+    kiln_heap_expect(steps->len * HEAP_A_STEP);
     g_mutex_init(&e.lock);
     g_cond_init(&e.changed);
     g_cond_init(&e.over);

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
         return 2;
     }
     setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive decodes PAX names by it */
-    mallopt(M_ARENA_MAX, 2);        /* arenas a thread cost memory and gain nothing here */
+    mallopt(M_ARENA_MAX, 1);        /* arenas a thread cost memory and page faults, and gain nothing here */
     /* Lists of files come and go: memory that was freed is kept for the next one, since each page that is got anew
      * costs a fault. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);

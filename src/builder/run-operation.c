@@ -1,4 +1,5 @@
 #include "builder/run-operation.h"
+#include "arena/heap.h"
 #include "build/build.h"
 #include "image/load.h"
 #include "builder/listener.h"
@@ -16,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define HEAP_SIZE (640 * 1024) /* of any build */
 #define CONSOLE_FD 4 /* as src/front/spawn.c has it */
 #define EXIT_INTERRUPTED 130
 #define KILN_KEEP_EVERYTHING "unlimited" /* as src/cli/settings.c has it */
@@ -211,6 +213,7 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
             kiln_emit_error(emitter, 3, text);
             return 3;
         }
+        kiln_heap_expect(HEAP_SIZE); /* not before: what the launcher shares is copied when it is written */
     }
     op.cancel = kiln_cancel_new();
     op.remote = kiln_remote_new(wire);
