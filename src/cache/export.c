@@ -180,20 +180,27 @@ static bool copy_stored(KilnCacheExport *x, const char *diff_id, KilnCacheLayer 
     return ok;
 }
 
-/* The tar that the stored blob holds, compressed anew: a layer that was imported has no other. */
-static ssize_t read_fd(void *data, const void **buffer, GError **error)
+typedef struct {
+    int fd;
+    char piece[64 * 1024];
+} BlobReader;
+
+static ssize_t read_blob(void *data, const void **buffer, GError **error)
 {
-    static _Thread_local char piece[64 * 1024];
-    ssize_t n = read(*(int *)data, piece, sizeof piece);
+    BlobReader *r = data;
+    ssize_t n = read(r->fd, r->piece, sizeof r->piece);
     if (n < 0)
         g_set_error_literal(error, KILN_CACHE_ERROR, KILN_CACHE_ERROR_IO, "cannot read a blob of the store");
-    *buffer = piece;
+    *buffer = r->piece;
     return n;
 }
 
+/* The tar that the stored blob holds, compressed anew: a layer that was imported has no other. */
 static bool recompress(KilnCacheLayerWriter *w, int fd, GError **error)
 {
-    g_autoptr(KilnDecompressor) d = kiln_decompressor_new(read_fd, &fd);
+    g_autofree BlobReader *reader = g_new(BlobReader, 1);
+    reader->fd = fd;
+    g_autoptr(KilnDecompressor) d = kiln_decompressor_new(read_blob, reader);
     const void *piece;
     ssize_t n;
     while ((n = kiln_decompressor_read(d, &piece, error)) > 0)
