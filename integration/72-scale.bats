@@ -59,6 +59,19 @@ check_steps() { # ROLE
     check_steps root
 }
 
+@test "a rebuild of which all is cached waits for no disk" {
+    local dir
+    fresh_store root
+    dir=$(workdir root)
+    write_steps "$dir/context" 4
+    as root kiln build -q "$dir/context"
+    as root kiln build -q "$dir/context" # writes through what the first one has left in the log
+    as root strace -f -e trace=fsync,fdatasync,syncfs,sync,sync_file_range -o "$dir/calls" kiln build -q "$dir/context"
+    ! grep sync "$dir/calls"
+    as root strace -f -e trace=syncfs -o "$dir/calls" kiln build -q --no-cache "$dir/context"
+    grep -q syncfs "$dir/calls"
+}
+
 @test "a store of many layers is as fast as an empty one" {
     local dir before after
     fresh_store root

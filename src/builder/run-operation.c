@@ -228,7 +228,7 @@ int kiln_run_operation(int wire_fd, mode_t user_umask)
      * for the end does not want to wait for the disk: the next build confirms these too. */
     if (op.store && entry->sandbox && !asked_to_end)
         kiln_store_touch(op.store, NULL);
-    if (op.store && !entry->reads && !asked_to_end)
+    if (op.store && !entry->reads && !asked_to_end && (!entry->sandbox || kiln_store_needs_confirming(op.store)))
         kiln_store_confirm(op.store, NULL);
     if (op.run)
         kilnrun_stop(op.run);

@@ -98,6 +98,8 @@ static const char sweep[] =
 #define CONFIRM(table)                                                                             \
     "UPDATE " table                                                                                \
     " SET boot = 0 WHERE boot <> 0 AND boot IN (SELECT id FROM boots WHERE boot = ?1 AND id <= ?2)"
+/* "<> 0" is the index's own condition, "> 0" what it is searched by. */
+#define ANY_PROVISIONAL(table) "EXISTS (SELECT 1 FROM " table " WHERE boot <> 0 AND boot > 0)"
 #define URL_FIELDS "digest, etag, modified, name"
 #define RECORD "key, operation, inputs, same_as, layer, created, duration, name"
 #define BUILD "id, started, duration, status, project, context, dockerfile, target, names, image, error"
@@ -117,6 +119,8 @@ static const char *const statements[SQL_N] = {
     [SQL_CONFIRM_BLOBS] = CONFIRM("blobs"),
     [SQL_CONFIRM_IMAGES] = CONFIRM("images"),
     [SQL_CONFIRM_RECORDS] = CONFIRM("records"),
+    [SQL_PROVISIONAL] = "SELECT 1 WHERE " ANY_PROVISIONAL("layers") " OR " ANY_PROVISIONAL("blobs") " OR "
+        ANY_PROVISIONAL("images") " OR " ANY_PROVISIONAL("records"),
     [SQL_LAYER_INSERT] =
         "INSERT INTO layers (boot, created, used, size, entries) VALUES (?1, ?2, ?2, ?3, ?4)",
     [SQL_LAYER_PUT] = "INSERT INTO layers (id, boot, created, used, size, entries) VALUES (?1, ?2, ?3, ?3, ?4, ?5)"
@@ -640,6 +644,12 @@ bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gp
 bool kiln_database_written(const KilnDatabase *d)
 {
     return d->generation != 0;
+}
+
+bool kiln_database_has_provisional(KilnDatabase *d)
+{
+    g_autoptr(KilnQuery) q = kiln_database_query(d, SQL_PROVISIONAL, "");
+    return kiln_query_row(d, q, NULL);
 }
 
 gint64 kiln_database_mark(KilnDatabase *d, GError **error)

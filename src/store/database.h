@@ -15,6 +15,7 @@ typedef enum {
     SQL_CONFIRM_BLOBS,
     SQL_CONFIRM_IMAGES,
     SQL_CONFIRM_RECORDS,
+    SQL_PROVISIONAL,
     SQL_LAYER_INSERT,
     SQL_LAYER_PUT,
     SQL_LAYER_ENTRIES,
@@ -159,6 +160,8 @@ bool kiln_database_keys(KilnDatabase *d, const char *table, KilnKeyFunc func, gp
                         GError **error);
 /* Whether this process has begun a transaction; locked. */
 bool kiln_database_written(const KilnDatabase *d);
+/* Whether there are rows to confirm, be they of another process; locked. */
+bool kiln_database_has_provisional(KilnDatabase *d);
 /* Ends a generation of provisional rows: what is committed later belongs to the next. Returns its
  * number, 0 on error. After a syncfs, confirm() confirms it and those before. */
 gint64 kiln_database_mark(KilnDatabase *d, GError **error);

@@ -503,6 +503,22 @@ bool kiln_store_has_written(KilnStore *s)
     return written;
 }
 
+/* The write-ahead log that who opens the store has to read: confirming empties it. */
+static bool has_long_log(const KilnStore *s)
+{
+    enum { LONG = 1 << 20 }; /* bytes: some 40 builds that were all cached */
+    struct stat st;
+    return fstatat(s->root_fd, "store.db-wal", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size >= LONG;
+}
+
+bool kiln_store_needs_confirming(KilnStore *s)
+{
+    kiln_database_lock(s->db);
+    bool needs = kiln_database_written(s->db) && (kiln_database_has_provisional(s->db) || has_long_log(s));
+    kiln_database_unlock(s->db);
+    return needs;
+}
+
 bool kiln_store_confirm(KilnStore *s, GError **error)
 {
     kiln_database_lock(s->db);

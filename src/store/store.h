@@ -54,6 +54,8 @@ KilnTarLimits kiln_store_limits(const KilnStore *s);
 void kiln_store_set_limits(KilnStore *s, KilnTarLimits limits);
 /* Flushes the file system once and confirms this boot's records. Takes as long as the disk does. */
 bool kiln_store_confirm(KilnStore *s, GError **error);
+/* Whether it pays after a build: not if all was cached, and what this process wrote is history alone. */
+bool kiln_store_needs_confirming(KilnStore *s);
 
 /* Whether anything has been written to it through this. */
 bool kiln_store_has_written(KilnStore *s);

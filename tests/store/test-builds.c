@@ -170,6 +170,29 @@ static void test_remove(Place *p, gconstpointer data)
     g_assert_null(kiln_build_get(p->store, "^1", NULL));
 }
 
+/* A build of which all was cached has nothing that the disk must have. */
+static void test_history_alone(Place *p, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *digest = NULL;
+    g_assert_false(kiln_store_needs_confirming(p->store));
+    put(p, "one", 1, NULL, 10);
+    g_assert_false(kiln_store_needs_confirming(p->store));
+    g_assert_true(kiln_blob_put_bytes(p->store, "x", 1, &digest, &error));
+    g_assert_true(kiln_store_needs_confirming(p->store));
+    g_assert_true(kiln_store_confirm(p->store, &error));
+    g_assert_no_error(error);
+    g_assert_false(kiln_store_needs_confirming(p->store));
+    for (guint i = 0; i < 40; i++) { /* but the log must not grow for ever */
+        g_autofree char *noise = g_malloc(60000);
+        memset(noise, (int)i, 60000);
+        g_autoptr(GBytes) log = g_bytes_new_take(g_steal_pointer(&noise), 60000);
+        put(p, "one", 1, log, 100);
+    }
+    g_assert_true(kiln_store_needs_confirming(p->store));
+}
+
 #define ADD(path, func) g_test_add("/store/builds/" path, Place, NULL, set_up, func, tear_down)
 
 int main(int argc, char **argv)
@@ -180,5 +203,6 @@ int main(int argc, char **argv)
     ADD("old-ones-go", test_old_ones_go);
     ADD("which", test_which);
     ADD("remove", test_remove);
+    ADD("history-alone", test_history_alone);
     return g_test_run();
 }
