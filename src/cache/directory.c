@@ -3,6 +3,7 @@
 #include "cache/format.h"
 #include "image/document.h"
 #include "tree/digest.h"
+#include "tree/write.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -43,20 +44,6 @@ const char *kiln_cache_directory_path(const KilnCacheDirectory *d)
 
 /* --- Files ---------------------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const char *bytes, gsize size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        size -= (gsize)n;
-    }
-    return true;
-}
-
 /* A new file, under a name that nobody reads. *name: g_free(). */
 static int open_temporary(const KilnCacheDirectory *d, int dirfd, char **name, GError **error)
 {
@@ -82,19 +69,14 @@ static bool put_file(KilnCacheDirectory *d, int dirfd, const char *name, const v
     int fd = open_temporary(d, dirfd, &temporary, error);
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, bytes, size);
-    int errnum = errno;
-    if (close(fd) < 0 && ok) {
-        errnum = errno;
-        ok = false;
-    }
-    if (ok && renameat(dirfd, temporary, dirfd, name) < 0) {
-        errnum = errno;
-        ok = false;
-    }
-    if (!ok)
+    int result = kiln_write_all(fd, bytes, size);
+    if (close(fd) < 0 && result == 0)
+        result = -errno;
+    if (result == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
+        result = -errno;
+    if (result < 0)
         unlinkat(dirfd, temporary, 0);
-    return ok || fail(d, error, errnum, "writing to");
+    return result == 0 || fail(d, error, -result, "writing to");
 }
 
 static char *read_file(const KilnCacheDirectory *d, int dirfd, const char *name, gsize *size)
@@ -142,9 +124,12 @@ static int lock_layout(KilnCacheDirectory *d, GError **error)
         return -1;
     }
     struct stat st;
-    if (fstat(d->lock_fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-        (st.st_size == 0 && !write_all(d->lock_fd, LAYOUT, strlen(LAYOUT)))) {
-        fail(d, error, errno, "writing oci-layout in");
+    int result = fstat(d->lock_fd, &st) < 0 ? -errno
+                 : !S_ISREG(st.st_mode)     ? -EINVAL
+                 : st.st_size == 0          ? kiln_write_all(d->lock_fd, LAYOUT, strlen(LAYOUT))
+                                            : 0;
+    if (result < 0) {
+        fail(d, error, -result, "writing oci-layout in");
         return -1;
     }
     (void)!fchmod(d->lock_fd, 0666 & ~d->umask);
@@ -266,7 +251,8 @@ static bool take_blob(void *data, const void *bytes, size_t size, GError **error
     KilnCacheLayerWriter *w = data;
     kiln_hash_update(w->blob, bytes, size);
     w->size += size;
-    return write_all(w->fd, bytes, size) || fail(w->directory, error, errno, "writing to");
+    int result = kiln_write_all(w->fd, bytes, size);
+    return result == 0 || fail(w->directory, error, -result, "writing to");
 }
 
 KilnCacheLayerWriter *kiln_cache_layer_writer_new(KilnCacheDirectory *d, KilnCompression compression, int level,

@@ -2,6 +2,7 @@
 
 #include "tree/diff.h"
 #include "tree/digest.h"
+#include "tree/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,7 +115,7 @@ static KilnManifest *read_entries(KilnCacheExport *x, KilnStore *s, const KilnCa
     ssize_t n = 0;
     bool ok = copy >= 0;
     while (ok && (n = read(fd, piece, sizeof piece)) > 0)
-        ok = write(copy, piece, (size_t)n) == n;
+        ok = kiln_write_all(copy, piece, (size_t)n) == 0;
     if (copy >= 0)
         close(copy);
     close(fd);

@@ -4,6 +4,7 @@
 #include "image/config.h"
 #include "image/piece.h"
 #include "tree/digest.h"
+#include "tree/write.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -104,25 +105,14 @@ void kiln_archive_add_content(KilnArchive *a, const char *path, const char *dige
     }
 }
 
-static bool write_all(int fd, const void *bytes, size_t size, GError **error)
+static bool write_archive(int fd, const void *bytes, size_t size, GError **error)
 {
-    const char *from = bytes;
-    while (size > 0) {
-        ssize_t n = write(fd, from, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_IO,
-                        "cannot write the archive: %s%s", g_strerror(errno),
-                        errno == ENOSPC || errno == EDQUOT
-                            ? "; free some space or write it elsewhere"
-                            : "");
-            return false;
-        }
-        from += n;
-        size -= (size_t)n;
-    }
-    return true;
+    int result = kiln_write_all(fd, bytes, size);
+    if (result < 0)
+        g_set_error(error, KILN_IMAGE_ERROR, KILN_IMAGE_ERROR_IO, "cannot write the archive: %s%s",
+                    g_strerror(-result),
+                    result == -ENOSPC || result == -EDQUOT ? "; free some space or write it elsewhere" : "");
+    return result == 0;
 }
 
 /* Never fails: libarchive 3.6 leaks its buffers when the writer fails. The error is kept for
@@ -131,7 +121,7 @@ static la_ssize_t write_out(struct archive *out, void *data, const void *bytes, 
 {
     KilnArchive *a = data;
     (void)out;
-    if (!a->failed && !write_all(a->fd, bytes, size, &a->error))
+    if (!a->failed && !write_archive(a->fd, bytes, size, &a->error))
         a->failed = true;
     return (la_ssize_t)size;
 }
@@ -221,7 +211,7 @@ static int decompress(KilnArchive *a, KilnWork *work, int blob, guint64 *size, G
     ssize_t n;
     *size = 0;
     while ((n = kiln_decompressor_read(d, &piece, error)) > 0) {
-        if (!write_all(fd, piece, (size_t)n, error)) {
+        if (!write_archive(fd, piece, (size_t)n, error)) {
             n = -1;
             break;
         }

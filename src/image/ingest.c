@@ -4,6 +4,7 @@
 #include "image/queue.h"
 #include "image/piece.h"
 #include "tree/digest.h"
+#include "tree/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +24,8 @@ typedef struct {
     uint8_t *buffer;
 } Blob;
 
-static bool copy_error(GError **error, const char *name)
+static bool copy_error(GError **error, int errnum, const char *name)
 {
-    int errnum = errno;
     bool full = errnum == ENOSPC || errnum == EDQUOT;
     g_set_error(
         error, full ? KILN_STORE_ERROR : KILN_IMAGE_ERROR,
@@ -37,16 +37,8 @@ static bool copy_error(GError **error, const char *name)
 
 static bool write_copy(Blob *b, const uint8_t *bytes, size_t size, GError **error)
 {
-    while (size > 0) {
-        ssize_t n = write(b->copy_fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return copy_error(error, b->name);
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return true;
+    int result = kiln_write_all(b->copy_fd, bytes, size);
+    return result == 0 || copy_error(error, -result, b->name);
 }
 
 static ssize_t read_blob(void *data, const void **buffer, GError **error)
@@ -105,7 +97,7 @@ static bool prepare_copy(KilnIngest *i, int *fd, int *copy_fd, GError **error)
         return true;
     *copy_fd = openat(workfd, "blob", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (*copy_fd < 0)
-        return copy_error(error, i->diff_id);
+        return copy_error(error, errno, i->diff_id);
     if (ioctl(*copy_fd, FICLONE, *fd) == 0) {
         close(*fd);
         *fd = *copy_fd;

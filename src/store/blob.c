@@ -3,6 +3,7 @@
 #include "store/state.h"
 
 #include "tree/digest.h"
+#include "tree/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,20 +124,6 @@ bool kiln_blob_commit(KilnStore *s, KilnWork *w, const char *name, const char *d
     return ok;
 }
 
-static bool write_all(int fd, const char *bytes, gsize size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        size -= (gsize)n;
-    }
-    return true;
-}
-
 bool kiln_blob_put_bytes(KilnStore *s, const void *bytes, gsize size, char **digest, GError **error)
 {
     g_autofree char *text = kiln_digest_of_bytes(bytes, size);
@@ -145,12 +132,11 @@ bool kiln_blob_put_bytes(KilnStore *s, const void *bytes, gsize size, char **dig
         if (w == NULL)
             return false;
         int fd = openat(w->fd, "blob", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        bool ok = fd >= 0 && write_all(fd, bytes, size);
-        int errnum = errno;
+        int result = fd >= 0 ? kiln_write_all(fd, bytes, size) : -errno;
         if (fd >= 0)
             close(fd);
-        if (!ok)
-            return kiln_store_fail(error, errnum, "cannot write %s/blob", w->path);
+        if (result < 0)
+            return kiln_store_fail(error, -result, "cannot write %s/blob", w->path);
         if (!kiln_blob_commit(s, w, "blob", text, error))
             return false;
     }

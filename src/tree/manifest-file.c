@@ -1,6 +1,7 @@
 /* A manifest as a file. docs/store.md, "Manifest", has the format; keep the two together. */
 #include "tree/digest.h"
 #include "tree/manifest-private.h"
+#include "tree/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,13 +70,8 @@ typedef struct {
 static void flush(Writer *w)
 {
     kiln_hash_update(w->hash, w->buffer, w->used);
-    for (gsize done = 0; done < w->used && !w->failed;) {
-        ssize_t n = write(w->fd, w->buffer + done, w->used - done);
-        if (n >= 0)
-            done += (gsize)n;
-        else if (errno != EINTR)
-            w->failed = errno;
-    }
+    if (!w->failed)
+        w->failed = -kiln_write_all(w->fd, w->buffer, w->used);
     w->used = 0;
 }
 

@@ -4,6 +4,7 @@
 #include "tree/statindex.h"
 
 #include "tree/digest.h"
+#include "tree/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -254,21 +255,6 @@ static Entry *merge(KilnStatIndex *x, gsize *n)
     return entries;
 }
 
-static int write_all(int fd, const void *bytes, size_t size)
-{
-    const char *p = bytes;
-    while (size) {
-        ssize_t n = write(fd, p, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        p += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 /* Not synced: a torn index is an empty one, and the context is digested again. */
 static int write_file(int dirfd, const char *name, const Header *header, const Entry *entries)
 {
@@ -276,9 +262,9 @@ static int write_file(int dirfd, const char *name, const Header *header, const E
     int fd = openat(dirfd, temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    int result = write_all(fd, header, sizeof(*header));
+    int result = kiln_write_all(fd, header, sizeof(*header));
     if (result == 0)
-        result = write_all(fd, entries, header->count * sizeof(*entries));
+        result = kiln_write_all(fd, entries, header->count * sizeof(*entries));
     if (close(fd) < 0 && result == 0)
         result = -errno;
     if (result == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
