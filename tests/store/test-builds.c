@@ -1,31 +1,5 @@
 /* Kept builds: what is put is found, old ones go, and who asks for what is not there is told. */
-#include "store/store.h"
-
-#include <string.h>
-
-typedef struct {
-    char *top;
-    KilnStore *store;
-} Place;
-
-static void set_up(Place *p, gconstpointer data)
-{
-    (void)data;
-    g_autoptr(GError) error = NULL;
-    p->top = g_dir_make_tmp("kiln-store-XXXXXX", NULL);
-    p->store = kiln_store_open(p->top, KILN_STORE_SHARED, &error);
-    g_assert_no_error(error);
-}
-
-static void tear_down(Place *p, gconstpointer data)
-{
-    (void)data;
-    kiln_store_close(p->store);
-    g_autoptr(GError) error = NULL;
-    g_assert_true(kiln_store_reset(p->top, &error));
-    g_assert_no_error(error);
-    g_free(p->top);
-}
+#include "place.h"
 
 static gint64 put(Place *p, const char *project, guint n_steps, GBytes *log, guint keep)
 {

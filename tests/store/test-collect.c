@@ -1,4 +1,5 @@
 /* Leases, what stands on what, and garbage collection beside others that use the store. */
+#include "place.h"
 #include "store/collect.h"
 #include "tree/digest.h"
 
@@ -11,53 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-typedef struct {
-    char *top;
-    KilnStore *store; /* of the "build" */
-} Place;
-
-static void set_up(Place *p, gconstpointer data)
-{
-    (void)data;
-    g_autoptr(GError) error = NULL;
-    p->top = g_dir_make_tmp("kiln-collect-XXXXXX", NULL);
-    p->store = kiln_store_open(p->top, KILN_STORE_SHARED, &error);
-    g_assert_no_error(error);
-}
-
-static void tear_down(Place *p, gconstpointer data)
-{
-    (void)data;
-    g_clear_pointer(&p->store, kiln_store_close);
-    g_assert_true(kiln_store_reset(p->top, NULL));
-    g_free(p->top);
-}
-
 /* A process of its own, as far as locks can tell. */
 static void reopen(Place *p)
 {
     kiln_store_close(p->store);
     p->store = kiln_store_open(p->top, KILN_STORE_SHARED, NULL);
     g_assert_nonnull(p->store);
-}
-
-static gint64 make_layer_in(KilnStore *s, const char *file, const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(KilnWork) w = kiln_work_new(s, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(kiln_work_mkdir(w, "upper", &error), >=, 0);
-    g_autofree char *path = g_build_filename(kiln_work_path(w), "upper", file, NULL);
-    g_assert_true(g_file_set_contents(path, text, -1, NULL));
-    g_autoptr(KilnManifest) m = kiln_manifest_new();
-    KilnEntry *e = kiln_manifest_add(m, file);
-    e->type = KILN_TYPE_FILE;
-    e->mode = 0644;
-    e->size = strlen(text);
-    kiln_manifest_sort(m);
-    gint64 layer = kiln_layer_commit(s, w, m, &error);
-    g_assert_no_error(error);
-    return layer;
 }
 
 static gint64 make_layer(Place *p, const char *file)

@@ -1,6 +1,5 @@
 /* What lies in a store: layers, blobs, images, records. */
-#include "store/store.h"
-
+#include "place.h"
 #include "tree/digest.h"
 
 #include <fcntl.h>
@@ -9,57 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct {
-    char *top;
-    KilnStore *store;
-} Place;
-
-static void set_up(Place *p, gconstpointer data)
-{
-    (void)data;
-    g_autoptr(GError) error = NULL;
-    p->top = g_dir_make_tmp("kiln-store-XXXXXX", NULL);
-    p->store = kiln_store_open(p->top, KILN_STORE_SHARED, &error);
-    g_assert_no_error(error);
-}
-
-static void tear_down(Place *p, gconstpointer data)
-{
-    (void)data;
-    kiln_store_close(p->store);
-    g_autoptr(GError) error = NULL;
-    g_assert_true(kiln_store_reset(p->top, &error));
-    g_assert_no_error(error);
-    g_free(p->top);
-}
-
-static KilnManifest *manifest_of(const char *path, const char *text)
-{
-    KilnManifest *m = kiln_manifest_new();
-    KilnEntry *e = kiln_manifest_add(m, "");
-    e->type = KILN_TYPE_DIR;
-    e->mode = 0755;
-    e = kiln_manifest_add(m, path);
-    e->type = KILN_TYPE_FILE;
-    e->mode = 0644;
-    e->size = strlen(text);
-    kiln_manifest_sort(m);
-    return m;
-}
-
 static gint64 make_layer(Place *p, const char *file, const char *text)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(KilnWork) w = kiln_work_new(p->store, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(kiln_work_mkdir(w, "upper", &error), >=, 0);
-    g_autofree char *path = g_build_filename(kiln_work_path(w), "upper", file, NULL);
-    g_assert_true(g_file_set_contents(path, text, -1, NULL));
-    g_autoptr(KilnManifest) m = manifest_of(file, text);
-    gint64 layer = kiln_layer_commit(p->store, w, m, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(layer, >, 0);
-    return layer;
+    return make_layer_in(p->store, file, text);
 }
 
 static void test_layer(Place *p, gconstpointer data)

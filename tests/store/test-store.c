@@ -1,4 +1,5 @@
 /* Opening, refusing, locking, sweeping and removing a store. */
+#include "layer.h"
 #include "store/database.h"
 #include "store/store.h"
 
@@ -78,31 +79,6 @@ static void sql(Place *p, const char *statement)
     g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
     g_assert_cmpint(sqlite3_exec(db, statement, NULL, NULL, NULL), ==, SQLITE_OK);
     sqlite3_close(db);
-}
-
-/* A layer with one file; the placer is not needed for that. */
-static gint64 make_layer(KilnStore *s, const char *file, const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(KilnWork) w = kiln_work_new(s, &error);
-    g_assert_no_error(error);
-    int fd = kiln_work_mkdir(w, "upper", &error);
-    g_assert_no_error(error);
-    g_autofree char *path = g_build_filename(kiln_work_path(w), "upper", file, NULL);
-    g_assert_true(g_file_set_contents(path, text, -1, NULL));
-    g_assert_cmpint(fd, >=, 0);
-    g_autoptr(KilnManifest) m = kiln_manifest_new();
-    KilnEntry *e = kiln_manifest_add(m, "");
-    e->type = KILN_TYPE_DIR;
-    e->mode = 0755;
-    e = kiln_manifest_add(m, file);
-    e->type = KILN_TYPE_FILE;
-    e->mode = 0644;
-    e->size = strlen(text);
-    kiln_manifest_sort(m);
-    gint64 layer = kiln_layer_commit(s, w, m, &error);
-    g_assert_no_error(error);
-    return layer;
 }
 
 static void test_create_and_open_again(Place *p, gconstpointer data)
@@ -325,7 +301,7 @@ static void test_reset(Place *p, gconstpointer data)
     (void)data;
     g_autoptr(GError) error = NULL;
     KilnStore *s = open_store(p);
-    make_layer(s, "f", "content");
+    make_layer_in(s, "f", "content");
     g_assert_cmpint(mkdirat(kiln_store_fd(s), "caches", 0700), ==,
                     0); /* of RUN --mount=type=cache */
     g_assert_cmpint(mkdirat(kiln_store_fd(s), "caches/1", 0), ==, 0);
@@ -390,7 +366,7 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     (void)data;
     g_autoptr(GError) error = NULL;
     KilnStore *s = open_store(p);
-    gint64 kept = make_layer(s, "kept", "1");
+    gint64 kept = make_layer_in(s, "kept", "1");
     g_autofree char *kept_config = NULL, *lost_config = NULL;
     g_assert_true(kiln_blob_put_bytes(s, "{\"kept\":1}", 10, &kept_config, NULL));
     g_assert_true(
@@ -399,7 +375,7 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     g_assert_true(kiln_store_confirm(s, &error));
     g_assert_no_error(error);
 
-    gint64 lost = make_layer(s, "lost", "2");
+    gint64 lost = make_layer_in(s, "lost", "2");
     g_assert_true(kiln_blob_put_bytes(s, "{\"lost\":1}", 10, &lost_config, NULL));
     gint64 chain[] = {kept, lost};
     g_assert_true(
@@ -425,7 +401,7 @@ static void test_unconfirmed_rows_of_another_boot(Place *p, gconstpointer data)
     g_assert_cmpuint(entries_of(p, "layers"), ==, 1);
     g_assert_cmpuint(entries_of(p, "manifests"), ==, 1);
     g_assert_cmpuint(entries_of(p, "blobs/sha256"), ==, 1);
-    g_assert_cmpint(make_layer(s, "next", "3"), >, lost); /* numbers are never used again */
+    g_assert_cmpint(make_layer_in(s, "next", "3"), >, lost); /* numbers are never used again */
     kiln_store_close(s);
 }
 
