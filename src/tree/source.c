@@ -1,6 +1,5 @@
 #include "tree/source-private.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -65,106 +64,16 @@ bool kiln_source_ignores(const KilnSource *s, const char *path)
     return s->ignore && *path && kiln_ignore_matches(s->ignore, path);
 }
 
-/* --- Reading a host directory --- */
-
-typedef struct {
-    char *name;
-    char *target; /* of a symlink, else NULL */
-    struct stat st;
-} Item;
-
-static void item_free(gpointer p)
-{
-    Item *item = p;
-    g_free(item->name);
-    g_free(item->target);
-    g_free(item);
-}
-
-static gint compare_items(gconstpointer a, gconstpointer b)
-{
-    return strcmp((*(Item *const *)a)->name, (*(Item *const *)b)->name);
-}
-
-/* A file that disappears between readdir(3) and here is as if it had never been there. */
-static int read_item(int dirfd, const char *name, Item **out)
-{
-    char target[PATH_MAX];
-    struct stat st;
-    ssize_t n = 0;
-    *out = NULL;
-    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (S_ISLNK(st.st_mode) && (n = readlinkat(dirfd, name, target, sizeof(target))) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    Item *item = g_new(Item, 1);
-    item->name = g_strdup(name);
-    item->target = S_ISLNK(st.st_mode) ? g_strndup(target, (gsize)n) : NULL;
-    item->st = st;
-    *out = item;
-    return 0;
-}
-
-static GString *path_in(const char *dir, const char *name)
-{
-    GString *path = g_string_new(dir);
-    if (path->len)
-        g_string_append_c(path, '/');
-    return g_string_append(path, name);
-}
-
-/* The items of a directory that are not excluded, and excluded directories where something below
- * may not be. Sorted. The directory is closed again: the depth of a context is no matter of fds. */
-static GPtrArray *read_dir(KilnSource *s, const char *path, GError **error)
-{
-    int fd = kiln_open_beneath(s->fd, path, O_RDONLY | O_DIRECTORY);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        int code = fd < 0 ? -fd : errno;
-        if (fd >= 0)
-            close(fd);
-        kiln_source_fail(s, error, code, "list", path);
-        return NULL;
-    }
-    g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free);
-    const struct dirent *d;
-    int result = 0;
-    while (result == 0 && (errno = 0, d = readdir(dir))) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-            continue;
-        Item *item = NULL;
-        if (s->ignore) {
-            g_autoptr(GString) full = path_in(path, d->d_name);
-            if (kiln_ignore_matches(s->ignore, full->str) &&
-                ((d->d_type != DT_DIR && d->d_type != DT_UNKNOWN) ||
-                 kiln_ignore_prunes(s->ignore, full->str)))
-                continue;
-        }
-        result = read_item(dirfd(dir), d->d_name, &item);
-        if (item)
-            g_ptr_array_add(items, item);
-    }
-    if (result == 0 && errno)
-        result = -errno;
-    closedir(dir);
-    if (result < 0) {
-        kiln_source_fail(s, error, -result, "list", path);
-        return NULL;
-    }
-    g_ptr_array_sort(items, compare_items);
-    return g_steal_pointer(&items);
-}
-
 GPtrArray *kiln_source_names(KilnSource *s, const char *dir, GError **error)
 {
     if (s->view)
         return kiln_view_list(s->view, dir);
-    g_autoptr(GPtrArray) items = read_dir(s, dir, error);
+    g_autoptr(GPtrArray) items = kiln_source_read_dir(s, dir, error);
     if (!items)
         return NULL;
     GPtrArray *names = g_ptr_array_new_full(items->len, g_free);
     for (guint i = 0; i < items->len; i++) {
-        Item *item = items->pdata[i];
+        KilnSourceItem *item = items->pdata[i];
         g_ptr_array_add(names, g_steal_pointer(&item->name));
     }
     return names;
@@ -175,12 +84,12 @@ bool kiln_source_any_below(KilnSource *s, const char *dir, bool *any, GError **e
     *any = false;
     if (s->ignore && kiln_ignore_prunes(s->ignore, dir))
         return true;
-    g_autoptr(GPtrArray) items = read_dir(s, dir, error);
+    g_autoptr(GPtrArray) items = kiln_source_read_dir(s, dir, error);
     if (!items)
         return false;
     for (guint i = 0; i < items->len && !*any; i++) {
-        const Item *item = items->pdata[i];
-        g_autoptr(GString) path = path_in(dir, item->name);
+        const KilnSourceItem *item = items->pdata[i];
+        g_autoptr(GString) path = kiln_source_path_in(dir, item->name);
         if (!kiln_source_ignores(s, path->str))
             *any = true;
         else if (S_ISDIR(item->st.st_mode) && !kiln_source_any_below(s, path->str, any, error))
@@ -196,7 +105,7 @@ typedef struct Excluded Excluded;
 struct Excluded {
     Excluded *outer;
     const char *path;
-    const Item *item;
+    const KilnSourceItem *item;
     bool implicit; /* it is the filter that does not want it */
     bool listed;
 };
@@ -208,6 +117,7 @@ typedef struct {
     bool digests;
     GArray *pending;    /* of KilnPending */
     GPtrArray *unasked; /* of layers: directories not wanted that lead to the entry, outer first */
+    KilnSourceAhead *ahead;
 } Listing;
 
 /* path lies at or below the filter's base. */
@@ -270,7 +180,7 @@ static uint32_t group_of_inode(KilnSource *s, const struct stat *st)
 
 static void list_excluded(Listing *l, Excluded *x);
 
-static bool list_item(Listing *l, const char *path, const Item *item, Excluded *outer,
+static bool list_item(Listing *l, const char *path, const KilnSourceItem *item, Excluded *outer,
                       GError **error)
 {
     KilnType type;
@@ -318,7 +228,32 @@ static void list_excluded(Listing *l, Excluded *x)
     kiln_manifest_get(l->out, kiln_manifest_length(l->out) - 1)->implicit = x->implicit;
 }
 
-static bool list_tree(Listing *l, const char *path, const Item *item, Excluded *outer,
+/* The next directories of one that is listed: so many are read meanwhile, and not more, so that a tree is never in
+ * memory as a whole. */
+enum { AHEAD = 8 };
+typedef struct {
+    const char *path;
+    const GPtrArray *items;
+    guint next;    /* item that was not looked at yet */
+    guint pending; /* directories that are expected from here on */
+} Window;
+
+static void look_ahead(Listing *l, Window *w, guint at)
+{
+    if (at > 0 && at <= w->next && S_ISDIR(((const KilnSourceItem *)w->items->pdata[at - 1])->st.st_mode))
+        w->pending--;
+    for (w->next = MAX(w->next, at + 1); w->next < w->items->len && w->pending < AHEAD; w->next++) {
+        const KilnSourceItem *item = w->items->pdata[w->next];
+        if (!S_ISDIR(item->st.st_mode))
+            continue;
+        g_autoptr(GString) path = kiln_source_path_in(w->path, item->name);
+        w->pending++;
+        if (!none_wanted_below(l, path->str))
+            kiln_source_ahead_expect(l->ahead, path->str);
+    }
+}
+
+static bool list_tree(Listing *l, const char *path, const KilnSourceItem *item, Excluded *outer,
                       GError **error)
 {
     bool ignored = kiln_source_ignores(l->source, path);
@@ -330,14 +265,16 @@ static bool list_tree(Listing *l, const char *path, const Item *item, Excluded *
         return true;
 
     Excluded excluded = {.outer = outer, .path = path, .item = item, .implicit = !wanted};
-    g_autoptr(GPtrArray) items = read_dir(l->source, path, error);
+    g_autoptr(GPtrArray) items = kiln_source_ahead_take(l->ahead, path, error);
     if (!items)
         return false;
+    Window window = {.path = path, .items = items};
     for (guint i = 0; i < items->len; i++) {
-        const Item *child = items->pdata[i];
-        g_autoptr(GString) child_path = path_in(path, child->name);
+        const KilnSourceItem *child = items->pdata[i];
+        g_autoptr(GString) child_path = kiln_source_path_in(path, child->name);
         if (child_path->len >= PATH_MAX)
             return kiln_source_fail(l->source, error, ENAMETOOLONG, "list", child_path->str);
+        look_ahead(l, &window, i);
         if (!list_tree(l, child_path->str, child, ignored || !wanted ? &excluded : NULL,
                        error))
             return false;
@@ -352,14 +289,16 @@ static bool list_dir_source(Listing *l, const char *path, GError **error)
     int fd = kiln_open_beneath(l->source->fd, parent, O_PATH | O_DIRECTORY);
     if (fd < 0)
         return kiln_source_fail(l->source, error, -fd, "find", path);
-    Item *item;
-    int result = read_item(fd, !*path ? "." : slash ? slash + 1 : path, &item);
+    KilnSourceItem *item;
+    int result = kiln_source_read_item(fd, !*path ? "." : slash ? slash + 1 : path, &item);
     close(fd);
     if (result < 0 || !item)
         return kiln_source_fail(l->source, error, result < 0 ? -result : ENOENT, "find", path);
     guint first = kiln_manifest_length(l->out);
+    l->ahead = kiln_source_ahead_new(l->source);
     bool ok = list_tree(l, path, item, NULL, error);
-    item_free(item);
+    kiln_source_ahead_free(l->ahead);
+    kiln_source_item_free(item);
     if (ok && kiln_manifest_length(l->out) == first && kiln_source_ignores(l->source, path))
         return kiln_source_fail(l->source, error, ENOENT, "find", path);
     return ok;
