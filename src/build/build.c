@@ -159,14 +159,47 @@ static bool make_layer(KilnEngine *e, KilnStep *step, gpointer prepared, KilnTas
     return ok;
 }
 
+/* Why a step is done. */
+typedef struct {
+    KilnEngine *engine;
+    KilnStep *step;
+    KilnState *state;
+    gpointer prepared;
+    KilnTask *task;
+    GBytes *parts; /* of its key */
+} Telling;
+
+static gpointer tell(gpointer data)
+{
+    Telling *t = data;
+    t->parts = kiln_step_parts(t->engine, t->step, t->prepared);
+    kiln_step_explain(t->engine, t->step, t->state, t->parts, t->task);
+    return NULL;
+}
+
+/* It is told before, unless that would take a while: then meanwhile. */
+static bool tell_and_make_layer(Telling *t, gint64 *layer, GError **error)
+{
+    const KilnStepKindOps *ops = kiln_step_ops(t->step->kind);
+    bool much = ops->feeds_much && ops->feeds_much(t->prepared);
+    GThread *thread = much ? g_thread_try_new("tell", tell, t, NULL) : NULL;
+    if (!thread)
+        tell(t);
+    bool ok = make_layer(t->engine, t->step, t->prepared, t->task, layer, error);
+    if (thread)
+        g_thread_join(thread);
+    return ok;
+}
+
 static bool execute(KilnEngine *e, KilnStep *step, KilnState *state, gpointer prepared, KilnTask *task,
                     KilnRecord *out, GError **error)
 {
     KilnStore *store = e->options->store;
     gint64 layer = 0;
-    g_autoptr(GBytes) parts = kiln_step_parts(e, step, prepared);
-    kiln_step_explain(e, step, state, parts, task);
-    if (!make_layer(e, step, prepared, task, &layer, error)) {
+    Telling telling = {e, step, state, prepared, task, NULL};
+    bool ok = tell_and_make_layer(&telling, &layer, error);
+    g_autoptr(GBytes) parts = telling.parts;
+    if (!ok) {
         if (parts)
             (void)kiln_key_parts_put(store, state->key, parts, NULL);
         return false;

@@ -254,6 +254,19 @@ void kiln_copy_source_feed(KilnCopySource *s, KilnKey *key)
     (on_host(s->step) ? feed_items : feed_origin)(s, key);
 }
 
+bool kiln_copy_source_feeds_much(const KilnCopySource *s)
+{
+    enum { MANY = 1000 }; /* as long as a thread takes to start and end */
+    guint n = 0;
+    for (guint i = 0; on_host(s->step) && i < s->items->len; i++) {
+        const KilnCopyItem *item = s->items->pdata[i];
+        if (item->remote)
+            return false;
+        n += kiln_manifest_length(item->entries);
+    }
+    return n >= MANY;
+}
+
 KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, GError **error)
 {
     KilnCopySource *s = g_new0(KilnCopySource, 1);

@@ -18,6 +18,8 @@ typedef struct KilnCopySource KilnCopySource;
 KilnCopySource *kiln_copy_source_new(KilnEngine *e, KilnStep *step, GError **error);
 /* Adds what is copied to the operation key: of files of the host their contents, else only their names. */
 void kiln_copy_source_feed(KilnCopySource *s, KilnKey *key);
+/* Whether these are many files. */
+bool kiln_copy_source_feeds_much(const KilnCopySource *s);
 /* Whether what the step copies is the same in the stage or image that `chain` is. */
 bool kiln_copy_source_same(KilnEngine *e, KilnStep *step, KilnCopySource *s, const GArray *chain);
 void kiln_copy_source_free(KilnCopySource *s);

@@ -436,10 +436,15 @@ static KilnManifest *execute(KilnEngine *e, KilnStep *step, gpointer prepared, K
     return copy_all(&c, error) ? place(&c, error) : NULL;
 }
 
+static bool feeds_much(gpointer prepared)
+{
+    return kiln_copy_source_feeds_much(prepared);
+}
+
 static void release(gpointer prepared)
 {
     kiln_copy_source_free(prepared);
 }
 
 const KilnStepKindOps kiln_step_copy = {
-    .prepare = prepare, .feed = feed, .same_input = same_input, .execute = execute, .release = release};
+    .prepare = prepare, .feed = feed, .same_input = same_input, .execute = execute, .feeds_much = feeds_much, .release = release};

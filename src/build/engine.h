@@ -73,6 +73,9 @@ typedef struct {
     /* Fills the work's "upper" directory (upperfd) and returns its manifest. */
     KilnManifest *(*execute)(KilnEngine *e, KilnStep *step, gpointer prepared, KilnWork *work,
                              int upperfd, KilnTask *task, GError **error);
+    /* Whether so much is fed that it takes a while, and may be fed once more by another thread while the step is
+     * executed. May be NULL. */
+    bool (*feeds_much)(gpointer prepared);
     void (*release)(gpointer prepared); /* may be NULL */
 } KilnStepKindOps;
 
