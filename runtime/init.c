@@ -56,6 +56,7 @@ int init_run(const struct init *init)
     sigfillset(&all); /* they wait in the queue for attend() */
     if (sigprocmask(SIG_SETMASK, &all, NULL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
         return -errno;
+    prctl(PR_SET_NAME, "kiln-init"); /* before there is a command that could read it */
     command = vfork();
     if (command == 0)
         init->command(init->data);
@@ -67,6 +68,5 @@ int init_run(const struct init *init)
         close(fd);
     if (init->supervisor >= 0)
         close(init->supervisor);
-    prctl(PR_SET_NAME, "kiln-init");
     attend(init, command);
 }

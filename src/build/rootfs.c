@@ -57,15 +57,15 @@ void kiln_step_prefix_error(const KilnStep *step, const KilnPlace *place, GError
 {
     if (!error || !*error || (*error)->domain == KILN_CANCEL_ERROR)
         return;
-    g_autoptr(GError) inner = g_steal_pointer(error);
+    g_autoptr(GError) inner = g_steal_pointer(error), outer = NULL;
     if (step->file)
-        kiln_dockerfile_error(error, step->file, place, KILN_DOCKERFILE_ERROR_ARGUMENT, "%s",
+        kiln_dockerfile_error(&outer, step->file, place, KILN_DOCKERFILE_ERROR_ARGUMENT, "%s",
                               inner->message);
     else
-        g_set_error(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "ONBUILD trigger %s: %s",
+        g_set_error(&outer, KILN_BUILD_ERROR, KILN_BUILD_ERROR_STEP, "ONBUILD trigger %s: %s",
                     step->name, inner->message);
-    if (g_error_matches(inner, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST)) { /* the exit code is the host's */
-        (*error)->domain = KILN_BUILD_ERROR;
-        (*error)->code = KILN_BUILD_ERROR_HOST;
-    }
+    if (g_error_matches(inner, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST)) /* the exit code is the host's */
+        g_set_error_literal(error, KILN_BUILD_ERROR, KILN_BUILD_ERROR_HOST, outer->message);
+    else
+        g_propagate_error(error, g_steal_pointer(&outer));
 }
