@@ -30,7 +30,8 @@ RUN echo run >/made; chmod 640 /made; ln /made /linked; mkfifo /fifo; rm /copied
 RUN echo top >/top
 END_OF_FILE
     own "$1" "$DIR/context"
-    build "$1" -t made -f "$DIR/Dockerfile" "$DIR/context"
+    # unlimited: nothing opens the store once more when the build is over, and takes what a test does to it for a crash
+    build "$1" -t made -f "$DIR/Dockerfile" --keep-storage unlimited "$DIR/context"
 }
 
 rebuild() { # ROLE
@@ -93,6 +94,28 @@ assert_image() {
 }
 
 # --- fsck ----------------------------------------------------------------------------------------------
+
+@test "no inodes left, at each place of a RUN in turn: one error that says so" {
+    DIR=$(workdir root)
+    mkdir "$DIR/disk" "$DIR/context"
+    DIR=$DIR run unshare --mount --propagation private bash -euc '
+        . "$1"
+        mount -t tmpfs -o nr_inodes=100000 disk "$DIR/disk"
+        export KILN_ROOT=$DIR/disk/store
+        as root kiln import "$FIXTURES/busybox.tar" busybox >/dev/null
+        for ((n = 0; n < 100; n++)); do # so many more than there are
+            printf "FROM busybox\nRUN echo %s >/a\n" "$n" >"$DIR/context/Dockerfile"
+            mount -o "remount,nr_inodes=$(($(df --output=iused "$DIR/disk" | tail -1) + n))" "$DIR/disk"
+            as root kiln build --network=host --keep-storage unlimited "$DIR/context" >"$DIR/out" 2>&1 && break
+            mount -o remount,nr_inodes=100000 "$DIR/disk"
+            grep -q "^ERROR: .*No space left on device" "$DIR/out" && [ "$(grep -c ^ERROR: "$DIR/out")" -eq 1 ] ||
+                { cat "$DIR/out"; exit 1; }
+        done
+        echo "$n"' - "$BATS_TEST_DIRNAME/lib.bash"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    ((output > 8 && output < 100))
+}
 
 @test "fsck: a store as it should be, as everybody" {
     for role in ranged single root; do

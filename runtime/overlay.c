@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "sys.h"
 
@@ -99,6 +100,19 @@ static int configure(int fs, const struct kilnrun_layers *layers, enum kilnrun_o
     return 0;
 }
 
+/* Where overlayfs cannot make a directory in its work directory it says so in the kernel's log, and mounts for reading
+ * alone (fs/overlayfs/super.c, ovl_make_workdir()). Stores that cannot be written to are refused long before: so there is
+ * no space left, or no inode. Takes the mount over. */
+static int refuse_read_only(int mount, struct kilnrun_failure *failure)
+{
+    struct statvfs st;
+
+    if (fstatvfs(mount, &st) < 0 || !(st.f_flag & ST_RDONLY))
+        return mount;
+    close(mount);
+    return failure_set(failure, -ENOSPC, "overlay", "work directory");
+}
+
 /* No layers to put together: the directory as it is, with what is mounted on it. */
 static int directory_detached(int directory, struct kilnrun_failure *failure)
 {
@@ -134,10 +148,9 @@ int overlay_detached(const struct kilnrun_layers *layers, enum kilnrun_overlay m
     }
     /* nodev: a layer that root unpacked may hold a node of the host's disk. */
     mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
-    if (mount < 0)
-        mount = failure_set(failure, -errno, "overlay", "fsmount");
+    rc = mount < 0 ? failure_set(failure, -errno, "overlay", "fsmount") : refuse_read_only(mount, failure);
     close(fs);
-    return mount;
+    return rc;
 }
 
 int overlay_attach(int detached, struct kilnrun_failure *failure)
@@ -251,5 +264,5 @@ int overlay_by_mount(const struct kilnrun_layers *layers, struct kilnrun_failure
         return failure_set(failure, -errno, "overlay", "mount(2) of %zu lower directories",
                            layers->n_lowers);
     rc = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return rc < 0 ? failure_set(failure, -errno, "overlay", "open %s", target) : rc;
+    return rc < 0 ? failure_set(failure, -errno, "overlay", "open %s", target) : refuse_read_only(rc, failure);
 }

@@ -39,26 +39,37 @@ bool kiln_snapshotter_parse(const char *name, KilnSnapshotter *out)
 
 /* --- Trying -------------------------------------------------------------------------------------- */
 
-static char *try_overlay(KilnWork *work)
+/* *full: it failed for want of space. */
+static char *try_overlay(KilnWork *work, bool *full)
 {
     int r = kilnrun_probe_overlay(kiln_work_fd(work));
+    *full = r == -ENOSPC || r == -EDQUOT;
     return r == 0          ? NULL
            : r == -ENOTSUP ? g_strdup("the file system cannot hold whiteouts or the xattr user.overlay.opaque")
            : r == -EINVAL  ? g_strdup("the file system cannot be an overlay's upper directory")
                            : g_strdup_printf("mounting one here: %s", g_strerror(-r));
 }
 
-char *kiln_snapshotter_try(KilnSnapshotter s, KilnStore *store)
+static char *try(KilnSnapshotter s, KilnStore *store, bool *full)
 {
     g_autoptr(GError) error = NULL;
+    *full = false;
     if (s != KILN_SNAPSHOTTER_OVERLAY && s != KILN_SNAPSHOTTER_FUSE_OVERLAYFS)
         return NULL;
     g_autoptr(KilnWork) work = kiln_work_new(store, &error);
-    if (!work)
+    if (!work) {
+        *full = g_error_matches(error, KILN_STORE_ERROR, KILN_STORE_ERROR_SPACE);
         return g_strdup(error->message);
+    }
     if (s == KILN_SNAPSHOTTER_OVERLAY)
-        return try_overlay(work);
+        return try_overlay(work, full);
     return kiln_fuse_overlay_try(work, &error) ? NULL : g_strdup(error->message);
+}
+
+char *kiln_snapshotter_try(KilnSnapshotter s, KilnStore *store)
+{
+    bool full;
+    return try(s, store, &full);
 }
 
 /* --- Remembering --------------------------------------------------------------------------------- */
@@ -112,7 +123,10 @@ KilnSnapshotter kiln_snapshotter_choose(KilnStore *store)
     if (where && recall(store, where, &s))
         return s;
     for (s = KILN_SNAPSHOTTER_OVERLAY; s < KILN_SNAPSHOTTER_COPY; s++) {
-        g_autofree char *problem = kiln_snapshotter_try(s, store);
+        bool full;
+        g_autofree char *problem = try(s, store, &full);
+        if (full) /* the step will fail for that, and there is nothing to remember */
+            return s;
         if (!problem)
             break;
     }
