@@ -28,10 +28,9 @@ bool kiln_layer_is_usable(KilnStore *s, gint64 layer)
     snprintf(name, sizeof name, "%" G_GINT64_FORMAT, layer);
     if (condemned)
         return false;
-    if (!was_read && kiln_layer_is_packed(s, layer))
-        return has_tar(s, layer);
-    return (was_read || kiln_manifest_is_whole(s->manifests_fd, name)) &&
-           fstatat(s->layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+    if (!was_read && !kiln_manifest_is_whole(s->manifests_fd, name)) /* asked in this order: few layers are packed */
+        return kiln_layer_is_packed(s, layer) && has_tar(s, layer);
+    return fstatat(s->layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 void kiln_layer_condemn(KilnStore *s, gint64 layer)

@@ -155,7 +155,7 @@ static bool require(KilnStore *s, gint64 layer, GError **error)
 {
     char name[24];
     g_mutex_lock(&s->layers_mutex);
-    bool here = g_hash_table_contains(s->manifests, &layer);
+    bool here = g_hash_table_contains(s->manifests, &layer) || g_hash_table_contains(s->layer_fds, &layer);
     g_mutex_unlock(&s->layers_mutex);
     snprintf(name, sizeof name, "%" G_GINT64_FORMAT, layer);
     if (here || s->provide == NULL || faccessat(s->manifests_fd, name, F_OK, 0) == 0)
