@@ -79,12 +79,11 @@ static bool put_file(KilnCacheDirectory *d, int dirfd, const char *name, const v
     return result == 0 || fail(d, error, -result, "writing to");
 }
 
-static char *read_file(const KilnCacheDirectory *d, int dirfd, const char *name, gsize *size)
+static char *read_file(int dirfd, const char *name, gsize *size)
 {
     int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
     g_autofree char *bytes = NULL;
-    (void)d;
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= KILN_DOCUMENT_MAX) {
         bytes = g_malloc((gsize)st.st_size + 1);
         ssize_t n = pread(fd, bytes, (gsize)st.st_size, 0);
@@ -220,7 +219,7 @@ void kiln_cache_directory_distrust(KilnCacheDirectory *d, const char *digest)
 static bool has_bytes(const KilnCacheDirectory *d, const char *name, const void *bytes, gsize size)
 {
     gsize found = 0;
-    g_autofree char *there = read_file(d, d->blobs_fd, name, &found);
+    g_autofree char *there = read_file(d->blobs_fd, name, &found);
     return there && found == size && memcmp(there, bytes, size) == 0;
 }
 
@@ -353,7 +352,7 @@ static const char *ref_of(json_object *descriptor)
 static json_object *read_index(const KilnCacheDirectory *d)
 {
     gsize size = 0;
-    g_autofree char *bytes = read_file(d, d->fd, "index.json", &size);
+    g_autofree char *bytes = read_file(d->fd, "index.json", &size);
     return bytes ? kiln_document_parse(bytes, size, false, "index.json", NULL) : NULL;
 }
 
@@ -417,7 +416,7 @@ static void mark(const KilnCacheDirectory *d, json_object *o, guint depth, GHash
     bool document = type && (strstr(type, "manifest") || strstr(type, "index"));
     if (name && g_hash_table_add(kept, g_strdup(name)) && document && depth < MAX_DEPTH) {
         gsize size = 0;
-        g_autofree char *bytes = read_file(d, d->blobs_fd, name, &size);
+        g_autofree char *bytes = read_file(d->blobs_fd, name, &size);
         json_object *below = bytes ? kiln_document_parse(bytes, size, false, name, NULL) : NULL;
         mark(d, below, depth + 1, kept);
         json_object_put(below);
